@@ -1,0 +1,1 @@
+//! The lab (real services on one machine) and the scenarios that run on it.

@@ -1,0 +1,1 @@
+//! Blade definitions: validation and compilation to a Heat (HOT) template, without IO.

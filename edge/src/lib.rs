@@ -1,0 +1,1 @@
+//! The web service beside NGINX that gives routes, and the portal.

@@ -1,0 +1,3 @@
+//! Terraform/OpenTofu provider for MKYS: blades, routes and backplane links.
+
+fn main() {}

@@ -1,0 +1,230 @@
+//! An update as a row of templates, each of which Heat can reach and go back from, such that what
+//! serves is never touched before what replaces it is known to serve.
+//!
+//! - **Expand** puts the new revisions beside the old ones; traffic stays. If a new one fails or
+//!   stays silent, Heat takes away what this step added, and the old ones never stopped.
+//! - **Contract** moves the traffic and takes the old revisions away.
+//! - A server that cannot stand twice, because both would hold the same volume, is **taken away**
+//!   and **added** afterwards; if adding fails, the old revision is added again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::blade::Audience;
+use crate::compile::Compiled;
+use crate::name::PartName;
+use crate::revision::Revision;
+use crate::template::{Resource, Template, has_revision};
+
+/// What a step does; the word that a person sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Changes in place alone: no server is replaced.
+    Change,
+    /// New revisions beside the old ones.
+    Expand,
+    /// Traffic moves, old revisions go.
+    Contract,
+    /// Servers that cannot stand twice go.
+    TakeAway,
+    /// Their new revisions come.
+    Add,
+}
+
+/// One Heat update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What it does.
+    pub kind: Kind,
+    /// The stack's template after it.
+    pub template: Template,
+}
+
+/// How a server gets its new revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// Beside the old one, which serves until the new one is ready.
+    SideBySide,
+    /// After the old one went: it does not serve meanwhile.
+    Recreate,
+}
+
+/// A server that gets another revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The server.
+    pub server: PartName,
+    /// The revision that stands.
+    pub from: Revision,
+    /// The revision wanted.
+    pub to: Revision,
+    /// How.
+    pub strategy: Strategy,
+}
+
+/// The servers that get another revision; `strategy` decides how each does.
+pub fn replacements(
+    from: &BTreeMap<PartName, Revision>,
+    to: &BTreeMap<PartName, Revision>,
+    strategy: impl Fn(&PartName) -> Strategy,
+) -> Vec<Replacement> {
+    let changed = to.iter().filter_map(|(server, to)| {
+        let from = from.get(server).filter(|from| *from != to)?;
+        Some(Replacement {
+            server: server.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            strategy: strategy(server),
+        })
+    });
+    changed.collect()
+}
+
+/// The steps from the template that stands to the wanted one.
+pub fn steps(old: &Template, new: &Compiled, replacements: &[Replacement]) -> Vec<Step> {
+    let of = |strategy| {
+        replacements
+            .iter()
+            .filter(move |one| one.strategy == strategy)
+    };
+    let recreated: Vec<_> = of(Strategy::Recreate).collect();
+    let beside: Vec<_> = of(Strategy::SideBySide).collect();
+    let mut steps = Vec::new();
+    // the wanted template, but with the old revision of what is recreated later
+    let contracted = with_old(&new.template, old, &recreated);
+    if !beside.is_empty() || adds_servers(old, &contracted) {
+        steps.push(Step {
+            kind: Kind::Expand,
+            template: expanded(old, &contracted, &beside),
+        });
+    }
+    let kind = if steps.is_empty() {
+        Kind::Change
+    } else {
+        Kind::Contract
+    };
+    if steps.last().map_or(old, |step| &step.template) != &contracted {
+        steps.push(Step {
+            kind,
+            template: contracted.clone(),
+        });
+    }
+    if !recreated.is_empty() {
+        let away = without(&contracted, &recreated);
+        steps.push(Step {
+            kind: Kind::TakeAway,
+            template: away,
+        });
+        steps.push(Step {
+            kind: Kind::Add,
+            template: new.template.clone(),
+        });
+    }
+    steps
+}
+
+/// Name of the resource that sends an audience's traffic to a server's revision.
+pub(crate) fn association(server: &PartName, audience: Audience) -> String {
+    format!("association-{}_{server}", audience.as_str())
+}
+
+fn adds_servers(old: &Template, new: &Template) -> bool {
+    let server = |(_, resource): &(&String, &Resource)| resource.kind == "OS::Nova::Server";
+    new.resources
+        .iter()
+        .filter(server)
+        .any(|(name, _)| !old.resources.contains_key(name))
+}
+
+/// Both templates at once. What has the same name is as wanted, but traffic stays where it is.
+fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template {
+    let mut both = new.clone();
+    for (name, resource) in &old.resources {
+        both.resources
+            .entry(name.clone())
+            .or_insert_with(|| resource.clone());
+    }
+    for (name, parameter) in &old.parameters {
+        both.parameters
+            .entry(name.clone())
+            .or_insert_with(|| parameter.clone());
+    }
+    keep_associations(&mut both, old, beside);
+    both
+}
+
+/// `new`, with the old revisions of `kept`.
+fn with_old(new: &Template, old: &Template, kept: &[&Replacement]) -> Template {
+    let mut template = without(new, kept);
+    for replacement in kept {
+        let from = replacement.from.as_str();
+        let resources = old
+            .resources
+            .iter()
+            .filter(|(name, _)| has_revision(name, from));
+        template
+            .resources
+            .extend(resources.map(|(name, one)| (name.clone(), one.clone())));
+        let parameters = old
+            .parameters
+            .iter()
+            .filter(|(name, _)| has_revision(name, from));
+        template
+            .parameters
+            .extend(parameters.map(|(name, one)| (name.clone(), one.clone())));
+        for (name, output) in &old.outputs {
+            if output_of(name, &replacement.server) {
+                template.outputs.insert(name.clone(), output.clone());
+            }
+        }
+    }
+    keep_associations(&mut template, old, kept);
+    template.complete_from(old);
+    template
+}
+
+/// `template`, without either revision of `gone`.
+fn without(template: &Template, gone: &[&Replacement]) -> Template {
+    let mut rest = template.clone();
+    let revisions: BTreeSet<_> = gone
+        .iter()
+        .flat_map(|one| [one.from.as_str(), one.to.as_str()])
+        .collect();
+    let stays = |name: &String| {
+        !revisions
+            .iter()
+            .any(|revision| has_revision(name, revision))
+    };
+    rest.resources.retain(|name, _| stays(name));
+    rest.parameters.retain(|name, _| stays(name));
+    for replacement in gone {
+        for audience in Audience::ALL {
+            rest.resources
+                .remove(&association(&replacement.server, audience));
+        }
+        rest.outputs
+            .retain(|name, _| !output_of(name, &replacement.server));
+    }
+    rest
+}
+
+fn keep_associations(template: &mut Template, old: &Template, of: &[&Replacement]) {
+    for replacement in of {
+        for audience in Audience::ALL {
+            let name = association(&replacement.server, audience);
+            if let Some(resource) = old.resources.get(&name) {
+                template.resources.insert(name, resource.clone());
+            }
+        }
+    }
+}
+
+/// Whether an output reads a resource of the server's revision.
+fn output_of(name: &str, server: &PartName) -> bool {
+    let of_server = |prefix: &str| {
+        let rest = name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix(server.as_ref()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    of_server("server_") || of_server("address_")
+}

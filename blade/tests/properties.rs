@@ -1,0 +1,247 @@
+//! Properties of every template and every update, over random definitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mkys_blade::update::{self, Kind, Strategy as Replace};
+use mkys_blade::{Blade, Definition, Generations, PartName, Settings, Template};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn settings() -> Settings {
+    Settings {
+        users_edge: vec!["198.51.100.3/32".parse().unwrap()],
+        devops_edge: vec!["198.51.100.131/32".parse().unwrap()],
+        probe_source: Some("http://198.51.100.2:8088/node-exporter".into()),
+    }
+}
+
+prop_compose! {
+    fn server(networks: usize)(
+        image in "[a-z0-9.]{1,8}",
+        on in prop::collection::btree_set(0..networks, 1..=networks),
+        user_data in prop::option::of(prop_oneof![
+            Just("#!/bin/sh\necho hello\n".to_owned()),
+            Just("#cloud-config\n{}\n".to_owned()),
+            "[ -~]{0,40}",
+        ]),
+        probe in any::<bool>(),
+        ready in any::<bool>(),
+        mounts in prop::collection::vec(any::<bool>(), 0..3),
+    ) -> Value {
+        let networks: Vec<_> = on.iter().map(|index| format!("n{index}")).collect();
+        let volumes: BTreeMap<_, _> = mounts.iter().enumerate().map(|(index, mount)| {
+            let mount = mount.then(|| format!("/srv/{index}"));
+            (format!("v{index}"), json!({ "size": 1 + index, "mount": mount }))
+        }).collect();
+        json!({
+            "image": image,
+            "flavor": "f",
+            "networks": networks,
+            "user_data": user_data,
+            "probes": if probe { vec!["node"] } else { vec![] },
+            "ready": ready.then(|| json!({ "http": ":80/" })),
+            "volumes": volumes,
+        })
+    }
+}
+
+fn definition() -> impl Strategy<Value = Blade> {
+    (1_usize..4).prop_flat_map(|networks| {
+        let servers = prop::collection::vec(server(networks), 0..4);
+        let services = prop::collection::vec((0_usize..4, 0_usize..3), 0..4);
+        (Just(networks), servers, services).prop_map(|(networks, servers, services)| {
+            let count = servers.len();
+            let networks: BTreeMap<_, _> = (0..networks)
+                .map(|index| {
+                    (
+                        format!("n{index}"),
+                        json!({ "cidr": format!("10.{index}.0.0/24") }),
+                    )
+                })
+                .collect();
+            let servers: BTreeMap<_, _> = servers
+                .into_iter()
+                .enumerate()
+                .map(|(index, server)| (format!("s{index}"), server))
+                .collect();
+            let services: BTreeMap<_, _> = services
+                .into_iter()
+                .enumerate()
+                .filter(|(_, (server, _))| *server < count)
+                .map(|(index, (server, audiences))| {
+                    let audiences =
+                        [vec!["users"], vec!["devops"], vec!["users", "devops"]][audiences].clone();
+                    let service = json!({
+                        "server": format!("s{server}"),
+                        "port": 80 + index,
+                        "audiences": audiences,
+                    });
+                    (format!("x{index}"), service)
+                })
+                .collect();
+            let definition: Definition = serde_json::from_value(json!({
+                "name": "blade",
+                "networks": networks,
+                "servers": servers,
+                "services": services,
+            }))
+            .unwrap();
+            definition.validate().unwrap()
+        })
+    })
+}
+
+/// Every name that a value refers to, by the function that refers.
+fn references(value: &Value, found: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let name = match (key.as_str(), value) {
+                    ("get_resource" | "get_param", Value::String(name)) => Some(name),
+                    ("get_attr", Value::Array(path)) => path.first().and_then(|one| match one {
+                        Value::String(name) => Some(name),
+                        _ => None,
+                    }),
+                    _ => None,
+                };
+                if let Some(name) = name {
+                    found.insert((key.clone(), name.clone()));
+                }
+                references(value, found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+/// What Heat would refuse: a name that is not there, a circle, a parameter that nobody uses.
+fn assert_sound(template: &Template) {
+    let mut used = BTreeSet::new();
+    let mut edges: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let known = |kind: &str, name: &str| match kind {
+        "get_param" => template.parameters.contains_key(name),
+        _ => template.resources.contains_key(name),
+    };
+    for (name, resource) in &template.resources {
+        let mut found = BTreeSet::new();
+        resource
+            .properties
+            .values()
+            .for_each(|value| references(value, &mut found));
+        for (kind, target) in &found {
+            assert!(
+                known(kind, target),
+                "{name} refers to {target}, which is not there"
+            );
+        }
+        let after = edges.entry(name).or_default();
+        after.extend(resource.depends_on.iter().cloned());
+        after.extend(
+            found
+                .iter()
+                .filter(|(kind, _)| kind != "get_param")
+                .map(|one| one.1.clone()),
+        );
+        for target in &resource.depends_on {
+            assert!(
+                template.resources.contains_key(target),
+                "{name} waits for {target}"
+            );
+        }
+        used.extend(found);
+    }
+    for (name, output) in &template.outputs {
+        let mut found = BTreeSet::new();
+        references(&output.value, &mut found);
+        for (kind, target) in found {
+            assert!(known(&kind, &target), "output {name} refers to {target}");
+        }
+    }
+    for name in template.parameters.keys() {
+        assert!(
+            used.contains(&("get_param".into(), name.clone())),
+            "{name} is unused"
+        );
+    }
+    while !edges.is_empty() {
+        let free: Vec<_> = edges
+            .iter()
+            .filter(|(_, after)| after.iter().all(|name| !edges.contains_key(name.as_str())))
+            .map(|(name, _)| *name)
+            .collect();
+        assert!(!free.is_empty(), "a circle among {:?}", edges.keys());
+        free.iter().for_each(|name| drop(edges.remove(name)));
+    }
+}
+
+fn strategy(blade: &Blade, other: &Blade) -> impl Fn(&PartName) -> Replace {
+    move |name| match blade.can_stand_twice(name) && other.can_stand_twice(name) {
+        true => Replace::SideBySide,
+        false => Replace::Recreate,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_template_refers_to_nothing_that_is_not_there(blade in definition()) {
+        assert_sound(&blade.compile(&settings(), &Generations::new()).template);
+    }
+
+    #[test]
+    fn the_same_definition_gives_the_same_text(blade in definition()) {
+        let text = |blade: &Blade| {
+            blade.compile(&settings(), &Generations::new()).template.to_yaml().unwrap()
+        };
+        prop_assert_eq!(text(&blade), text(&blade.clone()));
+    }
+
+    #[test]
+    fn a_lost_server_gets_another_revision_and_no_other_does(blade in definition()) {
+        for lost in blade.servers.keys() {
+            let before = blade.revisions(&Generations::new());
+            let after = blade.revisions(&Generations::from([(lost.clone(), 1)]));
+            for name in blade.servers.keys() {
+                prop_assert_eq!(before[name] == after[name], name != lost);
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_keeps_what_serves_until_its_replacement_stands(
+        old in definition(),
+        new in definition(),
+    ) {
+        let from = old.compile(&settings(), &Generations::new());
+        let to = new.compile(&settings(), &Generations::new());
+        let replaced = update::replacements(&from.revisions, &to.revisions, strategy(&old, &new));
+        let steps = update::steps(&from.template, &to, &replaced);
+        let end = steps.last().map_or(&from.template, |step| &step.template);
+        prop_assert_eq!(end, &to.template, "it ends where it should");
+        let mut stands = &from.template;
+        for step in &steps {
+            assert_sound(&step.template);
+            prop_assert_ne!(&step.template, stands, "a step that does nothing");
+            for one in replaced.iter().filter(|one| one.strategy == Replace::SideBySide) {
+                let name = format!("server_{}_R{}", one.server, one.from);
+                if step.kind == Kind::Expand {
+                    let old = &from.template.resources;
+                    prop_assert_eq!(step.template.resources.get(&name), old.get(&name));
+                    for (name, resource) in old {
+                        if name.starts_with("association-") && name.ends_with(one.server.as_ref()) {
+                            prop_assert_eq!(step.template.resources.get(name), Some(resource));
+                        }
+                    }
+                }
+            }
+            if step.kind == Kind::Expand {
+                for name in stands.resources.keys() {
+                    prop_assert!(step.template.resources.contains_key(name), "{} went", name);
+                }
+            }
+            stands = &step.template;
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::Quota;
+use crate::definition::{Definition, Quota};
 use crate::name::{BladeName, PartName};
 
 /// A validated definition. Made by [`crate::Definition::validate`] alone.
@@ -26,6 +26,8 @@ pub struct Blade {
     pub servers: BTreeMap<PartName, Server>,
     /// Services.
     pub services: BTreeMap<PartName, Service>,
+    /// What all of this was read from.
+    pub(crate) typed: Definition,
 }
 
 /// A project to make.

@@ -76,6 +76,7 @@ pub(crate) mod output {
 
     pub(crate) const ROUTER: &str = "router";
     pub(crate) const BACKPLANE_GROUP: &str = "backplane_security_group";
+    pub(crate) const DEFINITION: &str = "definition";
 
     pub(crate) fn server(server: &PartName) -> String {
         format!("server_{server}")
@@ -124,6 +125,10 @@ impl Compiled {
         output::subnet(network)
     }
 
+    /// Name of the output with the definition itself (JSON, without user data), so that a blade can
+    /// be taken over from the cloud alone.
+    pub const DEFINITION_OUTPUT: &'static str = output::DEFINITION;
+
     /// Name of the output with the id of the blade's router.
     pub const ROUTER_OUTPUT: &'static str = output::ROUTER;
 
@@ -159,6 +164,7 @@ impl Blade {
         };
         network::build(&mut build);
         server::build(&mut build);
+        build.output(output::DEFINITION, json!(self.typed.without_user_data()));
         let Build {
             template, secrets, ..
         } = build;

@@ -148,3 +148,15 @@ pub struct ServiceDefinition {
     /// Who may come: `users`, `devops` or both.
     pub audiences: Vec<String>,
 }
+
+impl Definition {
+    /// The definition as JSON, without what a template must not show.
+    pub(crate) fn without_user_data(&self) -> String {
+        let mut shown = self.clone();
+        shown
+            .servers
+            .values_mut()
+            .for_each(|server| server.user_data = None);
+        serde_json::to_string(&shown).unwrap_or_default()
+    }
+}

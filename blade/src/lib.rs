@@ -43,4 +43,4 @@ pub use needs::{FlavorSize, Needs};
 pub use problem::{Problem, Segment};
 pub use revision::Revision;
 pub use template::{Output, Parameter, Resource, Template, TemplateError};
-pub use user_data::NOVA_USER_DATA_LIMIT;
+pub use user_data::{NOVA_USER_DATA_LIMIT, own_text};

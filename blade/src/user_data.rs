@@ -160,6 +160,30 @@ fn wrap(server: &Server, own: Option<&str>, probe_source: Option<&str>) -> Wrapp
     }
 }
 
+/// The blade's own text in what a server was given, the reverse of what [`UserData`] does.
+pub fn own_text(given: &str) -> Option<&str> {
+    let between = |start: &str, end: &str| {
+        let (_, rest) = given.split_once(start)?;
+        rest.rsplit_once(end).map(|(own, _)| own)
+    };
+    if given.starts_with("Content-Type: multipart/mixed; boundary=\"mkys-user-data\"") {
+        let (_, second) =
+            given.split_once("\n--mkys-user-data\nContent-Type: text/x-shellscript")?;
+        let (_, second) = second.split_once("\n--mkys-user-data\n")?;
+        let (_, own) = second.split_once("\n\n")?;
+        return own
+            .rsplit_once("\n--mkys-user-data--\n")
+            .map(|(own, _)| own);
+    }
+    if !given.contains("\nmkys_failed=\n") {
+        return Some(given);
+    }
+    let (_, rest) = given.split_once("cat >/run/mkys/user-data <<'MKYS_")?;
+    let (digest, _) = rest.split_once("'\n")?;
+    let end = format!("\nMKYS_{digest}\n");
+    between(&format!("<<'MKYS_{digest}'\n"), &end)
+}
+
 /// What Heat replaces by a volume's id.
 pub(crate) fn volume_token(volume: &str) -> String {
     format!("@mkys-volume-{volume}@")
@@ -226,6 +250,26 @@ mod tests {
         let end = wrapper.tail.lines().nth(1).unwrap();
         assert!(!own.lines().any(|line| line == end));
         assert!(wrapper.head.ends_with(&format!("<<'{end}'\n")));
+    }
+
+    #[test]
+    fn the_blades_own_text_is_found_again() {
+        for own in [
+            "#!/bin/sh\necho\n",
+            "#!/bin/sh",
+            "#cloud-config\na: [1]\n",
+            "#include\nx",
+            "text",
+        ] {
+            for ready in [false, true] {
+                let server = server(Some(own.into()), ready);
+                let given = match UserData::of(&server, None) {
+                    UserData::Wrapped(Wrapper { head, tail }) => format!("{head}{own}{tail}"),
+                    _ => own.to_owned(),
+                };
+                assert_eq!(own_text(&given), Some(own), "{given}");
+            }
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Check {
             ops_cidr: ops_cidr?,
             servers,
             services,
+            typed: typed.clone(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Golden templates: what a definition becomes, as people read it.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
 use mkys_blade::{Blade, Definition, Generations, Settings};
 
 fn blade(text: &str) -> Blade {

@@ -1,5 +1,7 @@
 //! Bad definitions: each gets one clear error that names the attribute.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
 use mkys_blade::Definition;
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Properties of every template and every update, over random definitions.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Strategy as Replace};

@@ -14,9 +14,6 @@ use crate::revision::Revision;
 use crate::template::Resource;
 
 pub(super) const ROUTER: &str = "router_users";
-pub(super) const OPS: &str = "network_ops";
-pub(super) const OPS_SUBNET: &str = "subnet_ops";
-pub(super) const OPS_INTERFACE: &str = "interface_ops";
 pub(super) const BACKPLANE_GROUP: &str = "backplane_group";
 
 /// Resource names of one network. They carry a digest of the addresses: a subnet cannot move.
@@ -32,6 +29,16 @@ pub(super) fn names(name: &PartName, cidr: Ipv4Net) -> Names {
         network: format!("network_{name}_R{revision}"),
         subnet: format!("subnet_{name}_R{revision}"),
         interface: format!("interface_{name}_R{revision}"),
+    }
+}
+
+/// Resource names of the network of the devops audience.
+pub(super) fn ops_names(cidr: Ipv4Net) -> Names {
+    let revision = revision(cidr);
+    Names {
+        network: format!("ops-network_R{revision}"),
+        subnet: format!("ops-subnet_R{revision}"),
+        interface: format!("ops-interface_R{revision}"),
     }
 }
 
@@ -97,6 +104,8 @@ pub(super) fn build(build: &mut Build<'_>) {
 
 fn ops(build: &mut Build<'_>) {
     let cidr = build.blade.ops_cidr;
+    let names = ops_names(cidr);
+    let port_name = format!("ops-router-port_R{}", revision(cidr));
     let mut hosts = cidr.hosts();
     let gateway = hosts.next().unwrap_or(cidr.addr());
     let external = parameter::external(Audience::Devops);
@@ -109,14 +118,14 @@ fn ops(build: &mut Build<'_>) {
     build.parameter(parameter::DEVOPS_CIDRS, "comma_delimited_list", what);
     let title = build.title("ops");
     build.resource(
-        OPS,
+        &names.network,
         Resource::new("OS::Neutron::Net", json!({ "name": title })),
     );
     let subnet = Resource::new(
         "OS::Neutron::Subnet",
         json!({
             "name": title,
-            "network": get_resource(OPS),
+            "network": get_resource(&names.network),
             "cidr": cidr,
             // no gateway: the default route stays the first network's
             "gateway_ip": "",
@@ -133,7 +142,7 @@ fn ops(build: &mut Build<'_>) {
             }],
         }),
     );
-    build.resource(OPS_SUBNET, subnet);
+    build.resource(&names.subnet, subnet);
     let router = Resource::new(
         "OS::Neutron::Router",
         json!({
@@ -147,14 +156,14 @@ fn ops(build: &mut Build<'_>) {
         "OS::Neutron::Port",
         json!({
             "name": build.title("ops-router"),
-            "network": get_resource(OPS),
-            "fixed_ips": [{ "subnet": get_resource(OPS_SUBNET), "ip_address": gateway }],
+            "network": get_resource(&names.network),
+            "fixed_ips": [{ "subnet": get_resource(&names.subnet), "ip_address": gateway }],
         }),
     );
-    build.resource("router_devops_port", port);
+    build.resource(&port_name, port);
     let interface = Resource::new(
         "OS::Neutron::RouterInterface",
-        json!({ "router": get_resource("router_devops"), "port": get_resource("router_devops_port") }),
+        json!({ "router": get_resource("router_devops"), "port": get_resource(&port_name) }),
     );
-    build.resource(OPS_INTERFACE, interface);
+    build.resource(&names.interface, interface);
 }

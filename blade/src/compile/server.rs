@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::network::{self, BACKPLANE_GROUP, OPS, OPS_INTERFACE, OPS_SUBNET};
+use super::network::{self, BACKPLANE_GROUP};
 use super::{Build, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
@@ -180,10 +180,11 @@ impl Parts<'_> {
             build.output(output::address(self.name, name), address);
         }
         if self.audiences.contains(&Audience::Devops) {
+            let names = network::ops_names(build.blade.ops_cidr);
             let properties = json!({
                 "name": build.title(&format!("{}-ops", self.name)),
-                "network": get_resource(OPS),
-                "fixed_ips": [{ "subnet": get_resource(OPS_SUBNET) }],
+                "network": get_resource(&names.network),
+                "fixed_ips": [{ "subnet": get_resource(&names.subnet) }],
                 "security_groups": [get_resource(&self.lasting("group"))],
             });
             build.resource(
@@ -207,7 +208,7 @@ impl Parts<'_> {
         let mut after: Vec<_> = self.interfaces(build);
         if self.audiences.contains(&Audience::Devops) {
             ports.push(self.ops_port());
-            after.push(OPS_INTERFACE.to_owned());
+            after.push(network::ops_names(build.blade.ops_cidr).interface);
         }
         let image = parameter::image(self.name, self.revision);
         let flavor = parameter::flavor(self.name, self.revision);
@@ -347,7 +348,10 @@ impl Parts<'_> {
                         self.interfaces(build).into_iter().next(),
                     )
                 }
-                Audience::Devops => (self.ops_port(), Some(OPS_INTERFACE.to_owned())),
+                Audience::Devops => {
+                    let names = network::ops_names(build.blade.ops_cidr);
+                    (self.ops_port(), Some(names.interface))
+                }
             };
             let address = self.lasting(&format!("floating-ip-{}", audience.as_str()));
             let properties =

@@ -1,0 +1,166 @@
+//! Debian's packages: installs what is missing in one transaction; starts none of their services.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::{Error, Lab, embedded, external};
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const DBCONFIG: &str = "/etc/dbconfig-common/config";
+
+/// Installs what is missing of all package lists.
+///
+/// # Errors
+/// When apt can't.
+pub fn install(lab: &Lab) -> Result<(), Error> {
+    if !rustix::process::getuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    if missing()?.is_empty() {
+        lab.progress.note("packages: all are there");
+        return Ok(());
+    }
+    install_missing(lab)
+}
+
+/// The same, silent when there is nothing to do.
+pub(crate) fn install_missing(lab: &Lab) -> Result<(), Error> {
+    let missing = missing()?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let before = used_mib();
+    lab.progress.note(format!(
+        "packages: {} are missing, installing them",
+        missing.len()
+    ));
+    fs::create_dir_all(lab.place.cache())
+        .map_err(Error::io(format!("make {}", lab.place.cache().display())))?;
+    let log = lab.place.cache().join("apt.log");
+    let quiet = NoStart::set()?;
+    let result = apt(&log, &["update", "-q"]).and_then(|()| {
+        let mut words = vec!["install", "-y", "-q", "--no-install-recommends"];
+        words.extend(missing);
+        apt(&log, &words)
+    });
+    drop(quiet);
+    result?;
+    lab.progress.stage("packages", start.elapsed());
+    lab.progress.note(format!(
+        "packages: {} MiB on disk",
+        used_mib().saturating_sub(before)
+    ));
+    Ok(())
+}
+
+/// Packages of the lists that are not installed.
+pub(crate) fn missing() -> Result<Vec<&'static str>, Error> {
+    let known = external::run(&["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"])?;
+    let installed: Vec<&str> = known
+        .lines()
+        .filter_map(|line| line.strip_prefix("installed "))
+        .collect();
+    let wanted = embedded::below("packages").flat_map(|(_, list)| names(list));
+    Ok(wanted.filter(|name| !installed.contains(name)).collect())
+}
+
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn apt(log: &Path, words: &[&str]) -> Result<(), Error> {
+    let doing = || Error::io(format!("write {}", log.display()));
+    let output = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(doing())?;
+    let errors = output.try_clone().map_err(doing())?;
+    let status = Command::new("apt-get")
+        .args(["-o", "DPkg::Lock::Timeout=900", "-o", "Dpkg::Use-Pty=0"])
+        .args([
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+        ])
+        // Packages can be had again: no need to wait for the disk at each file.
+        .args(["-o", "Dpkg::Options::=--force-unsafe-io"])
+        .args(words)
+        .env("PATH", external::PATH)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .status()
+        .map_err(doing())?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = external::last(&fs::read_to_string(log).unwrap_or_default(), 20);
+    let command = format!("apt-get {}", words.first().unwrap_or(&""));
+    Err(Error::Command {
+        command,
+        reason: format!("{status}\n{said}\nthe whole log is {}", log.display()),
+    })
+}
+
+fn used_mib() -> u64 {
+    rustix::fs::statvfs("/")
+        .map(|there| (there.f_blocks - there.f_bfree) * there.f_frsize / 1_048_576)
+        .unwrap_or_default()
+}
+
+/// While it lives no package starts a service or asks for a database. What was not there before goes again, and what was
+/// there stays as it was.
+struct NoStart {
+    made: Vec<&'static str>,
+}
+
+impl NoStart {
+    fn set() -> Result<Self, Error> {
+        let mut quiet = Self { made: Vec::new() };
+        quiet.make(POLICY, "#!/bin/sh\nexit 101\n")?;
+        external::run(&["chmod", "755", POLICY])?;
+        let remote = "dbc_remember_admin_pass='false'\ndbc_remote_questions_default='false'\n";
+        quiet.make(DBCONFIG, remote)?;
+        Ok(quiet)
+    }
+
+    fn make(&mut self, path: &'static str, content: &str) -> Result<(), Error> {
+        if Path::new(path).exists() {
+            return Ok(());
+        }
+        let doing = || Error::io(format!("write {path}"));
+        if let Some(folder) = Path::new(path).parent() {
+            fs::create_dir_all(folder).map_err(doing())?;
+        }
+        fs::write(path, content).map_err(doing())?;
+        self.made.push(path);
+        Ok(())
+    }
+}
+
+impl Drop for NoStart {
+    fn drop(&mut self) {
+        for path in &self.made {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_may_have_comments_and_empty_lines() {
+        assert_eq!(names("# a\nb\n\n c \n").collect::<Vec<_>>(), ["b", "c"]);
+    }
+}

@@ -1,0 +1,232 @@
+//! `lab up`: nothing when the lab is well, a repair when part of it died, a new one otherwise.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::thread;
+use std::time::Instant;
+
+use super::lock::Lock;
+use super::pause::{self, Cancel};
+use super::procfs::Ours;
+use super::template::Templates;
+use super::unit::{Service, Table, Unit, Work};
+use super::{
+    Error, Lab, external, install, layout, leftovers, prerequisites, probe, process, schedule,
+    takeaway,
+};
+
+const LINES_SHOWN: usize = 20;
+
+/// How the lab was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Every service answers.
+    Well,
+    /// Whole once, and some of its services live.
+    Wounded,
+    /// Stopped by `down --keep`.
+    Asleep,
+    /// Not there, never whole, or all of it was killed: what it holds is worth nothing.
+    Nothing,
+}
+
+/// Brings the lab up.
+///
+/// # Errors
+/// When the machine can't, a stranger holds a port, or a service doesn't become ready within its limit.
+pub fn up(lab: &Lab) -> Result<(), Error> {
+    prerequisites::check(lab)?;
+    let _lock = Lock::take(&lab.place, &lab.progress)?;
+    install::install_missing(lab)?;
+    let templates = Templates::new(&lab.place, &lab.settings, &layout::host_uuid(&lab.place)?);
+    let table = Table::load(&templates)?;
+    let found = look(lab, &table);
+    match found {
+        Found::Well => {
+            lab.progress.note(format!(
+                "the lab is up and well: {}",
+                lab.place.clouds_yaml().display()
+            ));
+            return Ok(());
+        }
+        Found::Wounded | Found::Asleep => {
+            lab.progress.note(if found == Found::Asleep {
+                "waking the lab"
+            } else {
+                "repairing the lab"
+            });
+            match start(lab, &templates, &table, found) {
+                Err(error) if found == Found::Wounded => {
+                    lab.progress
+                        .note(format!("the repair failed ({error}); starting anew"));
+                }
+                result => return result,
+            }
+        }
+        Found::Nothing => {}
+    }
+    let left = leftovers::Leftovers::look(&lab.place);
+    if !left.is_empty() {
+        lab.progress.run(&format!("take away {left}"), || {
+            takeaway::everything(&lab.place)
+        })?;
+    }
+    takeaway::contents(&lab.place)?;
+    start(lab, &templates, &table, Found::Nothing)
+}
+
+fn look(lab: &Lab, table: &Table) -> Found {
+    if lab.place.kept().exists() {
+        return Found::Asleep;
+    }
+    let alive = table
+        .services()
+        .filter(|(unit, _)| process::alive(&lab.place, &unit.name).is_some());
+    if !lab.place.ready().exists() || alive.count() == 0 {
+        return Found::Nothing;
+    }
+    let well = thread::scope(|scope| {
+        let checks: Vec<_> = table
+            .services()
+            .map(|(unit, service)| scope.spawn(move || is_well(lab, unit, service)))
+            .collect();
+        checks
+            .into_iter()
+            .all(|check| check.join().unwrap_or_default())
+    });
+    if well { Found::Well } else { Found::Wounded }
+}
+
+/// It runs, where it should, and answers.
+pub(crate) fn is_well(lab: &Lab, unit: &Unit, service: &Service) -> bool {
+    let Some(record) = process::alive(&lab.place, &unit.name) else {
+        return false;
+    };
+    let room = |pid: i32| {
+        fs::metadata(format!("/proc/{pid}/ns/mnt"))
+            .map(|there| there.ino())
+            .ok()
+    };
+    let at_home = service.inside.as_ref().is_none_or(|host| {
+        process::alive(&lab.place, host).is_some_and(|host| room(host.pid) == room(record.pid))
+    });
+    at_home && probe::answers(&lab.place, unit, &service.ready)
+}
+
+fn start(lab: &Lab, templates: &Templates, table: &Table, found: Found) -> Result<(), Error> {
+    let place = &lab.place;
+    let ours = Ours::new(place.state(), &[]).among(super::procfs::processes());
+    let pids: HashSet<i32> = ours.iter().map(|one| one.pid).collect();
+    if let Some(error) = prerequisites::taken_ports(table, |pid| pids.contains(&pid))
+        .into_iter()
+        .next()
+    {
+        return Err(error);
+    }
+    for path in [place.ready(), place.kept()] {
+        let _ = fs::remove_file(path);
+    }
+    layout::lay(lab, templates)?;
+    schedule::run(&table.units, |unit, cancel| match &unit.work {
+        Work::Service(service) => start_service(lab, unit, service, cancel),
+        Work::Commands(commands) => once(lab, unit, || run_commands(lab, unit, commands)),
+        Work::Builtin { which, once: true } => {
+            once(lab, unit, || which.run(lab, table, found != Found::Wounded))
+        }
+        Work::Builtin { which, once: false } => {
+            timed(lab, unit, || which.run(lab, table, found != Found::Wounded))
+        }
+    })?;
+    fs::write(place.ready(), "").map_err(Error::io("write the mark that all is ready"))?;
+    let took = lab.progress.elapsed().as_secs_f64();
+    lab.progress.note(format!(
+        "the lab is up after {took:.1} s: {}",
+        place.clouds_yaml().display()
+    ));
+    Ok(())
+}
+
+fn start_service(lab: &Lab, unit: &Unit, service: &Service, cancel: &Cancel) -> Result<(), Error> {
+    let place = &lab.place;
+    if is_well(lab, unit, service) {
+        return Ok(());
+    }
+    process::stop(place, unit, service);
+    timed(lab, unit, || {
+        let record = process::start(place, unit, service)?;
+        let outcome = pause::until(service.starts_within, || {
+            if cancel.is_set() {
+                return Some(Err(Error::Cancelled));
+            }
+            // First the answer, then the process: a stranger's answer must not count for one that has died.
+            let answered = probe::answers(place, unit, &service.ready);
+            if !record.is_alive() {
+                return Some(Err(failed(lab, unit, "its process ended")));
+            }
+            answered.then_some(Ok(()))
+        });
+        let limit = service.starts_within.as_secs();
+        outcome.unwrap_or_else(|| Err(failed(lab, unit, &format!("not ready within {limit} s"))))
+    })
+}
+
+fn run_commands(lab: &Lab, unit: &Unit, commands: &[Vec<String>]) -> Result<(), Error> {
+    for words in commands {
+        let log = process::output(&lab.place, &unit.name)?;
+        let errors = log.try_clone().map_err(Error::io("open a log"))?;
+        let status = process::prepare(&lab.place, words, unit)
+            .stdout(log)
+            .stderr(errors)
+            .status()
+            .map_err(Error::io(format!("run {}", words.join(" "))))?;
+        if !status.success() {
+            return Err(failed(
+                lab,
+                unit,
+                &format!("`{}` ended with {status}", words.join(" ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Once in the life of the state directory. The mark comes after the work: cut short, it is done again.
+fn once(lab: &Lab, unit: &Unit, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    let mark = lab.place.done().join(&unit.name);
+    if mark.exists() {
+        return Ok(());
+    }
+    timed(lab, unit, work)?;
+    fs::write(&mark, "").map_err(Error::io(format!("write {}", mark.display())))
+}
+
+fn timed(lab: &Lab, unit: &Unit, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    let start = Instant::now();
+    work()?;
+    lab.progress.stage(&unit.name, start.elapsed());
+    Ok(())
+}
+
+/// A row's failure, with the last lines of whichever of its logs was written last.
+fn failed(lab: &Lab, unit: &Unit, reason: &str) -> Error {
+    let folder = lab.place.log();
+    let changed =
+        |path: &std::path::PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let log = ["log", "out"]
+        .iter()
+        .map(|ending| folder.join(format!("{}.{ending}", unit.name)))
+        .max_by_key(changed)
+        .unwrap_or_default();
+    let text = fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let tail: String = external::last(&text.unwrap_or_default(), LINES_SHOWN)
+        .lines()
+        .map(|line| format!("  {line}\n"))
+        .collect();
+    Error::Unit {
+        unit: unit.name.clone(),
+        reason: reason.to_owned(),
+        tail,
+        log,
+    }
+}

@@ -1,1 +1,22 @@
-//! Client of the edge's API, and the types that client and server share.
+//! Client of the edge's API, and the types that client and server share, so that they cannot drift.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use mkys_edge_client::{EdgeClient, Settings};
+//!
+//! let settings = Settings::new("https://edge.example.org:8600", "mkys_…");
+//! let edge = EdgeClient::new(&settings)?;
+//! for route in edge.routes().await? {
+//!     println!("{} {}{}", route.id, route.spec.host, route.spec.path);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod error;
+mod types;
+
+pub use client::{EdgeClient, Settings};
+pub use error::{EdgeError, Refusal};
+pub use types::{Access, AccessState, Audience, Decision, DecisionRequest, Route, RouteSpec, Wish};

@@ -1,0 +1,155 @@
+//! What goes over the wire.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddrV4;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Whom a route is for. Each audience has its own listener, on its own external network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    /// Visitors.
+    Users,
+    /// Authorised people who update, deploy and watch their blade.
+    Devops,
+}
+
+/// A route as its requester wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSpec {
+    /// The blade it leads to.
+    pub blade: String,
+    /// The blade's service.
+    pub service: String,
+    /// TCP port of the service. Part of what is approved; the targets' port must be the same.
+    pub port: u16,
+    /// Host name that visitors ask for, lower case.
+    pub host: String,
+    /// Path prefix, from `/` on; it matches whole segments and reaches the service as it was asked.
+    pub path: String,
+    /// Where each audience's requests go. It may change without another approval.
+    #[serde(default)]
+    pub targets: BTreeMap<Audience, SocketAddrV4>,
+    /// For whom it is wanted, and why.
+    #[serde(default)]
+    pub access: BTreeMap<Audience, Wish>,
+}
+
+/// What a requester wants for an audience.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// Whether access is wanted; off withdraws it at once, without anybody's approval.
+    pub enabled: bool,
+    /// Why, for whoever decides.
+    #[serde(default)]
+    pub justification: String,
+}
+
+/// A route as the edge holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its id.
+    pub id: Uuid,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub spec: RouteSpec,
+    /// Who asked: the name of the token.
+    pub requester: String,
+    /// What was decided, for each audience that the route names.
+    pub decisions: BTreeMap<Audience, Access>,
+}
+
+/// Whether an audience has access, and who decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Whether it has.
+    pub state: AccessState,
+    /// Who decided; nobody while it is pending.
+    #[serde(default)]
+    pub decided_by: Option<String>,
+    /// Why, in the words of whoever decided.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When.
+    #[serde(default)]
+    pub decided_at: Option<jiff::Timestamp>,
+}
+
+/// The states of an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessState {
+    /// Nobody has decided yet.
+    Pending,
+    /// An administrator let it through.
+    Approved,
+    /// An administrator did not.
+    Refused,
+    /// The requester turned it off, or an administrator took it back.
+    Withdrawn,
+}
+
+/// What an administrator decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Let it through.
+    Approve,
+    /// Do not.
+    Refuse,
+    /// Take back what was approved.
+    Withdraw,
+}
+
+/// A decision with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// The decision.
+    pub decision: Decision,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Audience {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Users, Self::Devops];
+
+    /// The word for it in a URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Devops => "devops",
+        }
+    }
+}
+
+impl AccessState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for AccessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -107,16 +107,22 @@
 //! }
 //! ```
 mod attr;
+mod calls;
 mod context;
 mod data_source;
 mod diagnostic;
 mod ephemeral;
+mod erased;
 mod function;
 mod path;
+mod plan;
+mod protocol;
 mod provider;
 mod resource;
 mod schema;
+mod serve;
 mod server;
+mod service;
 mod value;
 
 pub use attr::Attr;

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use request::{Create, Delete, Identity, Import, Plan, Read, Update};
-pub(crate) use slot::Saved;
 pub use slot::Slot;
 
 use crate::context::Context;

@@ -58,6 +58,21 @@ impl Type {
         )
     }
 
+    /// What it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "text",
+            Self::Dynamic => "a dynamic value",
+            Self::List(_) => "a list",
+            Self::Set(_) => "a set",
+            Self::Map(_) => "a map",
+            Self::Tuple(_) => "a tuple",
+            Self::Object(_) => "an object",
+        }
+    }
+
     pub(crate) fn to_json(&self) -> Json {
         match self {
             Self::Bool => json!("bool"),

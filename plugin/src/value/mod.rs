@@ -1,12 +1,16 @@
 //! A value of any type, as it travels between the CLI and a model. Resource code does not see it: it sees models.
 
+mod compare;
 mod de;
+pub(crate) mod json;
+pub(crate) mod msgpack;
 mod number;
 mod ser;
 mod serde_error;
 
 use std::collections::BTreeMap;
 
+pub(crate) use compare::{same, with_types_of};
 pub(crate) use de::from_value;
 pub use number::{Number, NumberError};
 pub(crate) use ser::to_value;
@@ -63,6 +67,37 @@ impl Value {
             Self::Map(items) => items.values().all(Self::is_wholly_known),
             Self::Typed(typed) => typed.1.is_wholly_known(),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => true,
+        }
+    }
+
+    /// The type that it has when nobody says which: what configuration would make of it.
+    pub(crate) fn natural_type(&self) -> Type {
+        match self {
+            Self::Null | Self::Unknown => Type::Dynamic,
+            Self::Bool(_) => Type::Bool,
+            Self::Number(_) => Type::Number,
+            Self::String(_) => Type::String,
+            Self::List(items) => Type::Tuple(items.iter().map(Self::natural_type).collect()),
+            Self::Map(items) => Type::object(
+                items
+                    .iter()
+                    .map(|(name, item)| (name.clone(), item.natural_type())),
+            ),
+            Self::Typed(typed) => typed.0.clone(),
+        }
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Unknown => "something unknown",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::String(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+            Self::Typed(typed) => typed.1.kind(),
         }
     }
 }

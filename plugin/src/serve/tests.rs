@@ -1,0 +1,1 @@
+//! The server in process, by a real client over TLS.

@@ -10,6 +10,7 @@ use super::unit::{ReportingApi, Reports};
 use crate::place;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(4);
 /// How often a refused call is made again: an API that has just started refuses some.
 const TRIES: u32 = 3;
 
@@ -194,7 +195,14 @@ impl Cloud {
                 "status",
             ),
         };
-        let Ok(list) = self.get(api, path) else {
+        let address = format!("{}{path}", self.base(api));
+        let request = self.agent.get(&address).header("X-Auth-Token", &self.token);
+        // An API whose own call was sent before anybody listened waits long for it: better to ask it again.
+        let request = request
+            .config()
+            .timeout_global(Some(PATIENCE_OF_A_LOOK))
+            .build();
+        let Ok(list) = read("GET", &address, request.call()) else {
             return false;
         };
         list[key].as_array().into_iter().flatten().any(|one| {

@@ -151,7 +151,7 @@ impl Ours {
             .marks
             .iter()
             .any(|mark| Path::new(mark) == self.state)
-            || (process.command.contains(&below) && is_a_services(&process.command))
+            || (process.command.contains(&below) && is_a_services(&process.command, &below))
             || process
                 .network
                 .is_some_and(|network| self.namespaces.contains(&network))
@@ -170,20 +170,19 @@ impl Ours {
     }
 }
 
-/// A person's shell, editor or client may name the state directory too; what services leave behind are these.
-fn is_a_services(command: &str) -> bool {
-    [
+/// A person's shell, editor or client may name the state directory too. These do not: what agents leave behind, and services
+/// that write their title over their environment, and with it over the mark.
+fn is_a_services(command: &str, below: &str) -> bool {
+    let configured = command.contains(&format!("--config-file {below}"));
+    let left = [
         "qemu-system",
         "dnsmasq",
         "haproxy",
         "privsep-helper",
         "keepalived",
-        "mariadbd",
-        "libvirtd",
         "httpd",
-    ]
-    .iter()
-    .any(|name| command.contains(name))
+    ];
+    configured || left.iter().any(|name| command.contains(name))
 }
 
 fn lineage(processes: &[Process], from: i32) -> HashSet<i32> {

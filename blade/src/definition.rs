@@ -160,3 +160,22 @@ impl Definition {
         serde_json::to_string(&shown).unwrap_or_default()
     }
 }
+
+impl Quota {
+    /// Of the limits that hold, those that this quota speaks of.
+    pub fn observed(&self, limits: &Self) -> Self {
+        let seen = |stated: Option<i64>, limit: Option<i64>| stated.and(limit);
+        Self {
+            instances: seen(self.instances, limits.instances),
+            cores: seen(self.cores, limits.cores),
+            ram: seen(self.ram, limits.ram),
+            volumes: seen(self.volumes, limits.volumes),
+            gigabytes: seen(self.gigabytes, limits.gigabytes),
+            networks: seen(self.networks, limits.networks),
+            ports: seen(self.ports, limits.ports),
+            routers: seen(self.routers, limits.routers),
+            floating_ips: seen(self.floating_ips, limits.floating_ips),
+            security_groups: seen(self.security_groups, limits.security_groups),
+        }
+    }
+}

@@ -228,3 +228,22 @@ fn output_of(name: &str, server: &PartName) -> bool {
     };
     of_server("server_") || of_server("address_")
 }
+
+/// `template` without the server revisions that are not in `keep`: what an update that was
+/// interrupted left, whose parameters nobody knows any more.
+pub fn prune(mut template: Template, keep: &BTreeSet<String>) -> Template {
+    let unwanted: Vec<String> = template
+        .resources
+        .keys()
+        .filter(|name| name.starts_with("server_"))
+        .filter_map(|name| {
+            name.rsplit_once("_R")
+                .map(|(_, revision)| revision.to_owned())
+        })
+        .filter(|revision| !keep.contains(revision))
+        .collect();
+    let stays = |name: &String| !unwanted.iter().any(|revision| has_revision(name, revision));
+    template.resources.retain(|name, _| stays(name));
+    template.parameters.retain(|name, _| stays(name));
+    template
+}

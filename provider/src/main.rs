@@ -1,3 +1,14 @@
-//! Terraform/OpenTofu provider for MKYS: blades, routes and backplane links.
+//! Serves the MKYS provider to Terraform or OpenTofu, which start it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use mkys_plugin::Server;
+use mkys_provider::{Blade, Mkys, Platform, Render};
+
+fn main() -> ExitCode {
+    let platform = Platform::default();
+    Server::builder(Mkys::new(platform.clone()))
+        .resource(Blade::new(platform))
+        .function(Render)
+        .run()
+}

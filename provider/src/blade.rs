@@ -1,0 +1,121 @@
+//! `mkys_blade`: one application platform as a unit.
+//!
+//! *observe → validate → build → apply → status*: [`read`] observes, [`definition`] and the `blade`
+//! crate validate and build, [`create`], [`update`] and [`delete`] apply, [`stack`] and [`project`]
+//! hold the calls.
+
+mod create;
+mod definition;
+mod delete;
+mod drift;
+mod foreign;
+mod import;
+mod model;
+mod plan;
+mod project;
+mod read;
+mod resolve;
+mod schema;
+mod stack;
+mod state;
+mod update;
+
+use mkys_plugin::{
+    Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,
+};
+
+pub(crate) use definition::diagnostic;
+pub use model::Model;
+pub(crate) use state::{Id, Private};
+
+use crate::platform::Platform;
+
+/// The resource.
+#[derive(Debug)]
+pub struct Blade {
+    platform: Platform,
+}
+
+impl Blade {
+    /// The resource on a platform.
+    pub fn new(platform: Platform) -> Self {
+        Self { platform }
+    }
+}
+
+impl Resource for Blade {
+    type Model = Model;
+    type Private = Private;
+
+    fn name(&self) -> &'static str {
+        "blade"
+    }
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    async fn validate(&self, config: &Model, _cx: &Context) -> Result<(), Diagnostics> {
+        let Ok(definition) = config.definition() else {
+            return Ok(());
+        };
+        plan::check_timeouts(config)?;
+        definition.validate().map(drop).map_err(|problems| {
+            problems
+                .into_iter()
+                .map(diagnostic)
+                .collect::<Diagnostics>()
+        })
+    }
+
+    async fn plan(&self, plan: &mut Plan<Self>, cx: &Context) -> Result<(), Diagnostics> {
+        self.plan_change(plan, cx).await
+    }
+
+    async fn create(
+        &self,
+        request: Create<Self>,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        self.create_blade(request.planned, slot, cx).await
+    }
+
+    async fn read(
+        &self,
+        request: Read<Self>,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        self.read_blade(request.state, request.private, slot).await
+    }
+
+    async fn update(
+        &self,
+        request: Update<Self>,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        self.update_blade(request.prior, request.planned, request.private, slot, cx)
+            .await
+    }
+
+    async fn delete(
+        &self,
+        request: Delete<Self>,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        self.delete_blade(request.prior, slot, cx).await
+    }
+
+    async fn import(
+        &self,
+        request: Import,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        self.import_blade(request.id.unwrap_or_default(), slot)
+            .await
+    }
+}

@@ -1,0 +1,357 @@
+//! Making a blade: Keystone's part by its own API, then the stack inside the project.
+//!
+//! What is made is saved before anything else happens, and carries a mark until the blade is whole:
+//! if no state was written (SIGKILL), the next create finds the mark and goes on where this one
+//! stopped. If it fails, what it made is taken away again.
+
+use mkys_blade::{Blade as Definition, Compiled};
+use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
+use tokio::time::Instant;
+
+use super::model::Model;
+use super::plan::{self, Operation};
+use super::resolve::{self, Resolved};
+use super::stack::{self, Ended, GaveUp};
+use super::state::{Id, Private, revisions_of};
+use super::{Blade, project};
+use crate::cloud::Session;
+use crate::cloud::services::heat::{self, Stack, Wanted};
+use crate::platform::Configured;
+
+/// A creation under way.
+struct Creation<'a> {
+    configured: &'a Configured,
+    wanted: Definition,
+    compiled: Compiled,
+    slot: &'a Slot<Blade>,
+    cx: &'a Context,
+    deadline: Instant,
+}
+
+impl Blade {
+    pub(super) async fn create_blade(
+        &self,
+        planned: Model,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let configured = self.platform.configured()?;
+        let limit = plan::timeout(&planned, Operation::Create)?;
+        let wanted = valid(&planned)?;
+        let compiled = plan::compile(configured, &wanted, &Private::default(), None);
+        let deadline = Instant::now() + limit;
+        let creation = Creation {
+            configured,
+            wanted,
+            compiled,
+            slot,
+            cx,
+            deadline,
+        };
+        creation.run(planned).await
+    }
+}
+
+/// The validated definition of a planned model.
+pub(super) fn valid(planned: &Model) -> Result<Definition, Diagnostics> {
+    let typed = planned.definition().map_err(|_| {
+        Diagnostics::error(
+            "The blade's definition is not known",
+            "A value is still unknown.",
+        )
+    })?;
+    typed.validate().map_err(|problems| {
+        problems
+            .into_iter()
+            .map(super::diagnostic)
+            .collect::<Diagnostics>()
+    })
+}
+
+impl Creation<'_> {
+    async fn run(&self, planned: Model) -> Result<(), Diagnostics> {
+        let cloud = self.configured.cloud()?;
+        let own = cloud.own();
+        let name = &self.wanted.name;
+        let session = match &self.wanted.project {
+            Some(project) => {
+                project::check_rights(cloud).await?;
+                // all that can be known beforehand is, before anything is made
+                let people = project::people(self.configured, &own, project).await?;
+                let id = match project::find(&own, name).await? {
+                    project::Found::Nothing => {
+                        let draft = Private::default();
+                        resolve::resolve(
+                            self.configured,
+                            &own,
+                            &self.wanted,
+                            &self.compiled,
+                            &draft,
+                        )
+                        .await?;
+                        project::make(&own, &self.wanted).await?.id
+                    }
+                    project::Found::Unfinished(found) => found.id,
+                };
+                self.save(&planned, &id, None);
+                let prepared = async {
+                    project::enter(&own, &id).await?;
+                    project::apply(&own, name, &id, project, None, &people).await
+                };
+                if let Err(mut problems) = prepared.await {
+                    problems.extend(self.undo_project(&own, &id).await);
+                    return Err(problems);
+                }
+                cloud.project(&id)
+            }
+            None => {
+                project::check_own(cloud).await?;
+                own.clone()
+            }
+        };
+        let identity = session.identity().await?;
+        let project = identity.project.unwrap_or_default().id;
+        let stood = match self.wanted.project.is_some() {
+            true => heat::stack(&session, name.as_ref()).await?,
+            false => plan::stack_in_the_way(&session, &self.wanted).await?,
+        };
+        let resolved = resolve::resolve(
+            self.configured,
+            &session,
+            &self.wanted,
+            &self.compiled,
+            &Private::default(),
+        )
+        .await;
+        let built = match resolved {
+            Ok(resolved) => {
+                self.build(&session, &planned, &project, stood, &resolved)
+                    .await
+            }
+            Err(problems) => Err(problems),
+        };
+        match built {
+            Ok(()) => {
+                if self.wanted.project.is_some() {
+                    project::finish(&own, &project).await?;
+                }
+                Ok(())
+            }
+            Err(mut problems) => {
+                let kept = self
+                    .slot
+                    .model()
+                    .is_some_and(|model| !model.stack_id.is_null());
+                if !kept && self.wanted.project.is_some() && !self.cx.is_cancelled() {
+                    problems.extend(self.undo_project(&own, &project).await);
+                }
+                Err(problems)
+            }
+        }
+    }
+
+    /// Saves what exists: from now on it is in the state whatever happens.
+    fn save(&self, planned: &Model, project: &str, stack: Option<&str>) {
+        let id = Id {
+            project: project.to_owned(),
+            name: self.wanted.name.to_string(),
+        };
+        let mut model = planned.clone();
+        model.id = id.to_string().into();
+        model.project_id = project.into();
+        model.stack_id = stack.map(str::to_owned).into();
+        self.slot.save_model(model);
+    }
+
+    async fn build(
+        &self,
+        session: &Session,
+        planned: &Model,
+        project: &str,
+        stood: Option<Stack>,
+        resolved: &Resolved,
+    ) -> Result<(), Diagnostics> {
+        let name = self.wanted.name.as_ref();
+        let marks = match self.wanted.project {
+            Some(_) => stack::MARK,
+            None => stack::MARKS_CREATING,
+        };
+        let wanted = Wanted {
+            template: &self.compiled.template,
+            parameters: &resolved.parameters,
+            tags: marks,
+            rollback: false,
+            minutes: minutes_until(self.deadline),
+        };
+        let stood = match stood {
+            Some(stood) => {
+                self.take_over(session, planned, project, stood, &wanted)
+                    .await?
+            }
+            None => None,
+        };
+        let (stack, since) = match stood {
+            Some(taken) => taken,
+            None => {
+                heat::create(session, name, &wanted).await?;
+                let missing = || Diagnostics::error(format!("Stack {name} vanished"), "");
+                (
+                    heat::stack(session, name).await?.ok_or_else(missing)?,
+                    String::new(),
+                )
+            }
+        };
+        self.save(planned, project, Some(&stack.id));
+        let doing = format!("creating blade {name}");
+        let ended = stack::settled(session, &stack, &since, self.deadline, self.cx).await;
+        match ended {
+            Ok(Ended::Complete(stack)) => {
+                self.done(session, planned, project, &stack, resolved).await
+            }
+            Ok(Ended::Failed { stack, reasons }) => self.failed(session, &stack, reasons).await,
+            Ok(Ended::Gone) => {
+                self.slot.remove();
+                Err(Diagnostics::error(
+                    format!("The stack of blade {name} was deleted by somebody"),
+                    "",
+                ))
+            }
+            Err(gave_up) => Err(gave_up.diagnostics(
+                &doing,
+                "What exists is in the state, marked as unfinished: destroy it, or apply again, \
+                 which makes it anew.",
+            )),
+        }
+    }
+
+    /// Goes on with the stack that an interrupted creation left.
+    async fn take_over(
+        &self,
+        session: &Session,
+        planned: &Model,
+        project: &str,
+        stood: Stack,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<(Stack, String)>, Diagnostics> {
+        self.save(planned, project, Some(&stood.id));
+        let name = &self.wanted.name;
+        let doing = format!("taking over the unfinished blade {name}");
+        let next = "Apply again once Heat is done with the stack.";
+        tracing::info!(blade = %name, stack = stood.id, "taking over what an interrupted run left");
+        let give_up = |gave_up: GaveUp| gave_up.diagnostics(&doing, next);
+        match stack::settled(session, &stood, "", self.deadline, self.cx)
+            .await
+            .map_err(give_up)?
+        {
+            Ended::Gone => Ok(None),
+            Ended::Complete(stack) => {
+                let since = stack::newest_event(session, &stack).await?;
+                heat::update(session, &stack, wanted).await?;
+                Ok(Some((stack, since)))
+            }
+            // nothing of it ever served
+            Ended::Failed { stack, .. } => {
+                heat::delete(session, &stack).await?;
+                stack::settled(session, &stack, "", self.deadline, self.cx)
+                    .await
+                    .map_err(give_up)?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn done(
+        &self,
+        session: &Session,
+        planned: &Model,
+        project: &str,
+        stack: &Stack,
+        resolved: &Resolved,
+    ) -> Result<(), Diagnostics> {
+        let mut model = planned.clone();
+        model.set_outputs(&self.wanted, project, stack);
+        let private = Private {
+            parameters: resolved.parameters.clone(),
+            revisions: revisions_of(&self.compiled.template),
+            volumes: Private::volumes_of(&self.wanted),
+            previous: None,
+        };
+        self.slot.save(model, private);
+        if self.wanted.project.is_none() {
+            heat::set_tags(session, stack, stack::MARK).await?;
+            stack::settled(session, stack, "", self.deadline, self.cx)
+                .await
+                .map_err(|gave_up| {
+                    gave_up.diagnostics("marking the blade as whole", "The blade itself is whole.")
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a failed stack away and says why it failed.
+    async fn failed(
+        &self,
+        session: &Session,
+        stack: &Stack,
+        reasons: Vec<String>,
+    ) -> Result<(), Diagnostics> {
+        let name = &self.wanted.name;
+        let mut detail = reasons.join("\n");
+        let removed = async {
+            heat::delete(session, stack).await.map_err(GaveUp::from)?;
+            stack::settled(session, stack, "", self.deadline, self.cx).await
+        };
+        match removed.await {
+            Ok(Ended::Gone) => {
+                let mut model = self.slot.model().unwrap_or_default();
+                model.stack_id = mkys_plugin::Attr::Null;
+                self.slot.save_model(model);
+                if self.wanted.project.is_none() {
+                    self.slot.remove();
+                }
+                detail.push_str("\nUndone: the stack with all that was made in it.");
+            }
+            _ => {
+                detail.push_str(&format!(
+                    "\nNot undone: stack {} could not be taken away; it is in the state, destroy it \
+                     or apply again.",
+                    stack.id
+                ));
+            }
+        }
+        detail.push_str("\nNext: correct what is named above and apply again.");
+        Err(Diagnostic::error(format!("Blade {name} could not be created"), detail).into())
+    }
+
+    /// Takes the project away again.
+    async fn undo_project(&self, own: &Session, id: &str) -> Diagnostics {
+        let group = self
+            .wanted
+            .project
+            .as_ref()
+            .map(|project| project.group.as_str());
+        match project::remove(own, &self.wanted.name, id, group).await {
+            Ok(()) => {
+                self.slot.remove();
+                Diagnostic::warning("The blade's project was taken away again", "").into()
+            }
+            Err(error) => {
+                let mut problems = Diagnostics::from(error);
+                problems.push(Diagnostic::warning(
+                    format!("Project {id} of the unfinished blade still exists"),
+                    "It is in the state: destroy it, or apply again.",
+                ));
+                problems
+            }
+        }
+    }
+}
+
+/// Heat's own limit for what must be done by then.
+pub(super) fn minutes_until(deadline: Instant) -> u64 {
+    deadline
+        .saturating_duration_since(Instant::now())
+        .as_secs()
+        .div_ceil(60)
+        .max(1)
+}

@@ -1,0 +1,95 @@
+//! Taking a blade away: the stack first, then its project, and nothing that it did not make.
+
+use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
+use tokio::time::Instant;
+
+use super::create::valid;
+use super::model::Model;
+use super::plan::{self, Operation};
+use super::stack::{self, Ended};
+use super::state::Id;
+use super::{Blade, foreign, project};
+use crate::cloud::Session;
+use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::keystone;
+
+impl Blade {
+    pub(super) async fn delete_blade(
+        &self,
+        prior: Model,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let cloud = self.platform.configured()?.cloud()?;
+        let deadline = Instant::now() + plan::timeout(&prior, Operation::Delete)?;
+        let Some(Ok(id)) = prior.id.as_str().map(str::parse::<Id>) else {
+            return Ok(());
+        };
+        let wanted = valid(&prior)?;
+        let own = cloud.own();
+        let session = match &wanted.project {
+            Some(_) => {
+                if keystone::project(&own, &id.project).await?.is_none() {
+                    return Ok(());
+                }
+                project::enter(&own, &id.project).await?;
+                cloud.project(&id.project)
+            }
+            None => own.clone(),
+        };
+        let stack = heat::stack(&session, &id.name).await?;
+        if wanted.project.is_some() {
+            let in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
+            if !in_the_way.is_empty() {
+                let detail = format!(
+                    "Its project {} holds what the blade did not make:\n- {}\nNothing was \
+                     deleted. Move these away or delete them, then destroy the blade again.",
+                    id.project,
+                    in_the_way.join("\n- ")
+                );
+                let summary = format!("Blade {} is not destroyed", id.name);
+                return Err(Diagnostic::error(summary, detail).into());
+            }
+        }
+        if let Some(stack) = stack {
+            remove_stack(&session, &stack, &id, deadline, cx).await?;
+            let mut model = prior.clone();
+            model.stack_id = Attr::Null;
+            slot.save_model(model);
+        }
+        if let Some(stated) = &wanted.project {
+            project::remove(&own, &wanted.name, &id.project, Some(&stated.group)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn remove_stack(
+    session: &Session,
+    stack: &Stack,
+    id: &Id,
+    deadline: Instant,
+    cx: &Context,
+) -> Result<(), Diagnostics> {
+    let doing = format!("destroying blade {}", id.name);
+    let next = "Destroy it again to go on.";
+    // Heat now and then trips over its own order; what it says the second time is meant
+    for last in [false, true] {
+        let since = stack::newest_event(session, stack).await?;
+        heat::delete(session, stack).await?;
+        let ended = stack::settled(session, stack, &since, deadline, cx).await;
+        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, next))? {
+            Ended::Gone => return Ok(()),
+            Ended::Failed { reasons, .. } if last => {
+                let detail = format!("{}\n{next}", reasons.join("\n"));
+                let summary = format!("Blade {} could not be destroyed", id.name);
+                return Err(Diagnostic::error(summary, detail).into());
+            }
+            Ended::Failed { .. } | Ended::Complete(_) => {}
+        }
+    }
+    Err(Diagnostics::error(
+        format!("Blade {} could not be destroyed", id.name),
+        next,
+    ))
+}

@@ -1,0 +1,65 @@
+//! What lives in a blade's project and is not the blade's: a destroy refuses while there is some.
+
+use std::collections::BTreeSet;
+
+use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::{catalogue, compute, network};
+use crate::cloud::{CloudError, Service, Session};
+
+/// Everything in the project that the blade's stack did not make, in words.
+pub(super) async fn things(
+    session: &Session,
+    project: &str,
+    stack: Option<&Stack>,
+) -> Result<Vec<String>, CloudError> {
+    let mut ours = BTreeSet::new();
+    if let Some(stack) = stack {
+        let resources = heat::resources(session, stack).await?;
+        ours.extend(resources.into_iter().map(|one| one.physical_resource_id));
+    }
+    let mut found = Vec::new();
+    let mut note = |kind: &str, id: &str, name: &str| {
+        if !ours.contains(id) {
+            let name = if name.is_empty() {
+                String::new()
+            } else {
+                format!(" {name:?}")
+            };
+            found.push(format!("{kind}{name} ({id})"));
+        }
+    };
+    for server in compute::servers(session).await? {
+        note("server", &server.id, &server.name);
+    }
+    if session.require(&[Service::Volume]).await.is_ok() {
+        for volume in catalogue::volumes(session).await? {
+            note("volume", &volume.id, &volume.name);
+        }
+    }
+    for (kind, what) in [
+        ("networks", "network"),
+        ("subnets", "subnet"),
+        ("routers", "router"),
+        ("floatingips", "floating IP"),
+        ("security-groups", "security group"),
+    ] {
+        for thing in network::owned(session, kind, project).await? {
+            // Neutron makes that one by itself, and takes it away with the project
+            if !(kind == "security-groups" && thing.name == "default") {
+                note(what, &thing.id, &thing.name);
+            }
+        }
+    }
+    for port in network::owned_ports(session, project).await? {
+        // the others go with their router, network or server, which are listed above
+        if port.device_owner.is_empty() {
+            note("port", &port.id, &port.name);
+        }
+    }
+    for other in heat::stacks(session).await? {
+        if stack.is_none_or(|stack| stack.id != other.id) {
+            found.push(format!("stack {:?} ({})", other.stack_name, other.id));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,118 @@
+//! Taking over a blade that exists, from the cloud alone: its stack carries its definition, Nova
+//! the user data.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use mkys_blade::{Compiled, Definition};
+use mkys_plugin::{Diagnostic, Diagnostics, Slot};
+
+use super::model::Model;
+use super::state::{Id, Private, known_map, revisions_of};
+use super::{Blade, project, stack};
+use crate::cloud::services::heat;
+use crate::cloud::services::{compute, keystone};
+
+impl Blade {
+    pub(super) async fn import_blade(
+        &self,
+        given: String,
+        slot: &Slot<Self>,
+    ) -> Result<(), Diagnostics> {
+        let cloud = self.platform.configured()?.cloud()?;
+        let own = cloud.own();
+        let id = match given.parse::<Id>() {
+            Ok(id) => id,
+            // a name alone: of the project made for it, or in the credential's own
+            Err(_) => {
+                let made = keystone::project_by_name(&own, &given, "default")
+                    .await
+                    .ok()
+                    .flatten();
+                let made = made.filter(|one| one.tags.iter().any(|tag| tag == project::MARK));
+                let project = match made {
+                    Some(project) => project.id,
+                    None => own.identity().await?.project.unwrap_or_default().id,
+                };
+                Id {
+                    project,
+                    name: given.clone(),
+                }
+            }
+        };
+        let in_own = own
+            .identity()
+            .await?
+            .project
+            .is_some_and(|one| one.id == id.project);
+        let session = if in_own {
+            own.clone()
+        } else {
+            project::enter(&own, &id.project).await?;
+            cloud.project(&id.project)
+        };
+        let missing = |detail: String| {
+            Diagnostics::from(Diagnostic::error(
+                format!("There is no blade {given:?}"),
+                detail,
+            ))
+        };
+        let found = heat::stack(&session, &id.name).await?;
+        let found = found
+            .filter(|stack| stack.has_tag(stack::MARK))
+            .ok_or_else(|| {
+                missing(format!(
+                    "Project {} has no stack {:?} with the mark {:?}. Give the blade's name, or \
+                 PROJECT_ID/NAME.",
+                    id.project,
+                    id.name,
+                    stack::MARK
+                ))
+            })?;
+        let text = found
+            .output(Compiled::DEFINITION_OUTPUT)
+            .unwrap_or_default();
+        let mut definition: Definition = serde_json::from_str(text).map_err(|error| {
+            missing(format!(
+                "Stack {} carries no definition of a blade: {error}.",
+                found.id
+            ))
+        })?;
+        let template = heat::template(&session, &found).await?;
+        let wanted = definition.validate().map_err(|problems| {
+            problems
+                .into_iter()
+                .map(super::diagnostic)
+                .collect::<Diagnostics>()
+        })?;
+        let mut model = Model::default();
+        model.set_outputs(&wanted, &id.project, &found);
+        let ids = model.server_ids.known().cloned().unwrap_or_default();
+        for (name, server) in &mut definition.servers {
+            let Some(id) = ids.get(name).and_then(|id| id.as_str()) else {
+                continue;
+            };
+            // the credential's own session: seeing user data takes more than a member's rights
+            let data = compute::user_data(&own, id).await.ok().flatten();
+            let data = data.and_then(|data| BASE64_STANDARD.decode(data).ok());
+            let data = data.and_then(|data| String::from_utf8(data).ok());
+            server.user_data = data
+                .as_deref()
+                .and_then(mkys_blade::own_text)
+                .map(str::to_owned);
+        }
+        model.set_definition(&definition);
+        let revisions = revisions_of(&template);
+        model.revisions = known_map(
+            revisions
+                .iter()
+                .map(|(name, one)| (name.clone(), one.as_str())),
+        );
+        let private = Private {
+            revisions,
+            volumes: Private::volumes_of(&wanted),
+            ..Private::default()
+        };
+        slot.save(model, private);
+        Ok(())
+    }
+}

@@ -1,0 +1,376 @@
+//! Planning: what an apply will do, said before it does it, as truly as the cloud allows.
+
+use std::time::Duration;
+
+use mkys_blade::update::{self, Replacement, Strategy};
+use mkys_blade::{Blade as Definition, Compiled, PartName, Revision};
+use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
+
+use super::model::{EndpointModel, Model};
+use super::resolve::{self, Resolved};
+use super::state::{Id, Private};
+use super::{Blade, project};
+use crate::cloud::services::{heat, quota};
+use crate::cloud::{Cloud, Session};
+use crate::platform::Configured;
+
+impl Blade {
+    pub(super) async fn plan_change(
+        &self,
+        plan: &mut Plan<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let Some(planned) = &mut plan.planned else {
+            return Ok(());
+        };
+        if let Some(prior) = &plan.prior
+            && prior.project.is_null() != planned.project.is_null()
+        {
+            // another project is another blade
+            plan.require_replace(Path::root("project"));
+            return Ok(());
+        }
+        let Some(config) = &plan.config else {
+            return Ok(());
+        };
+        let Ok(typed) = config.definition() else {
+            planned.template = Attr::Unknown;
+            planned.revisions = Attr::Unknown;
+            planned.server_ids = Attr::Unknown;
+            planned.network_ids = Attr::Unknown;
+            planned.endpoints = Attr::Unknown;
+            planned.drift = Attr::Known(Vec::new());
+            return Ok(());
+        };
+        let Some(configured) = self.platform.get() else {
+            return Ok(());
+        };
+        let wanted = typed.validate().map_err(|problems| {
+            problems
+                .into_iter()
+                .map(super::diagnostic)
+                .collect::<Diagnostics>()
+        })?;
+        let compiled = compile(configured, &wanted, &plan.private, plan.prior.as_ref());
+        planned.set_compiled(&compiled);
+        planned.drift = Attr::Known(Vec::new());
+        set_expected(planned, plan.prior.as_ref(), &wanted, &compiled);
+        if plan.prior.as_ref() == Some(planned) {
+            return Ok(());
+        }
+        let resolved = match &configured.cloud {
+            Some(cloud) => Some(
+                online(
+                    configured,
+                    cloud,
+                    &wanted,
+                    &compiled,
+                    plan.prior.as_ref(),
+                    &plan.private,
+                )
+                .await?,
+            ),
+            None => {
+                let detail = "No cloud is named, so names and quota were not checked. What the \
+                              definition itself says was.";
+                cx.warn(Diagnostic::warning("Planned without the cloud", detail));
+                None
+            }
+        };
+        if plan.prior.is_some() {
+            let replaced = replacements(&plan.private, &wanted, &compiled);
+            announce(&replaced, resolved.as_ref(), cx);
+        }
+        no_edge(configured, &wanted, cx);
+        Ok(())
+    }
+}
+
+/// Compiles the definition under the generations that the last state asks for.
+pub(super) fn compile(
+    configured: &Configured,
+    wanted: &Definition,
+    private: &Private,
+    prior: Option<&Model>,
+) -> Compiled {
+    let generations = prior
+        .map(|prior| private.generations(wanted, prior))
+        .unwrap_or_default();
+    wanted.compile(&configured.settings, &generations)
+}
+
+/// The servers that an update replaces, and how.
+pub(super) fn replacements(
+    private: &Private,
+    wanted: &Definition,
+    compiled: &Compiled,
+) -> Vec<Replacement> {
+    let standing = private
+        .revisions
+        .iter()
+        .filter_map(|(name, revision)| {
+            Some((PartName::try_from(name.as_str()).ok()?, revision.clone()))
+        })
+        .collect();
+    update::replacements(&standing, &compiled.revisions, |server| {
+        // a volume that the old revision holds is taken off it by the new one
+        match wanted.can_stand_twice(server) && !private.holds_volume(server.as_ref()) {
+            true => Strategy::SideBySide,
+            false => Strategy::Recreate,
+        }
+    })
+}
+
+impl Private {
+    /// Whether the server that stands has volumes.
+    fn holds_volume(&self, server: &str) -> bool {
+        self.volumes.contains(server)
+    }
+}
+
+/// What of the computed attributes is known before the apply.
+fn set_expected(
+    planned: &mut Model,
+    prior: Option<&Model>,
+    wanted: &Definition,
+    compiled: &Compiled,
+) {
+    let before = |name: &PartName| {
+        let prior = prior?;
+        let revision = prior.revisions.known()?.get(name.as_ref())?.as_str()?;
+        let same = compiled.revisions.get(name).map(Revision::as_str) == Some(revision);
+        same.then(|| prior.server_ids.known()?.get(name.as_ref()).cloned())
+            .flatten()
+    };
+    planned.server_ids = Attr::Known(
+        wanted
+            .servers
+            .keys()
+            .map(|name| (name.to_string(), before(name).unwrap_or(Attr::Unknown)))
+            .collect(),
+    );
+    planned.network_ids = Attr::Known(
+        wanted
+            .networks
+            .iter()
+            .map(|(name, network)| {
+                let prior = prior.and_then(|prior| {
+                    let before = prior.networks.known()?.get(name.as_ref())?;
+                    let same = before.cidr.as_str() == Some(&network.cidr.to_string());
+                    same.then(|| prior.network_ids.known()?.get(name.as_ref()).cloned())
+                        .flatten()
+                });
+                (name.to_string(), prior.unwrap_or(Attr::Unknown))
+            })
+            .collect(),
+    );
+    let endpoints = wanted.services.iter().map(|(name, service)| {
+        let before = |audience: fn(&EndpointModel) -> &Attr<String>| {
+            // the address belongs to server and audience, whatever service has it
+            let prior = prior?;
+            let services = prior.services.known()?;
+            let same = services.iter().find(|(other, one)| {
+                one.server.as_str() == Some(service.server.as_ref())
+                    && prior
+                        .endpoints
+                        .known()
+                        .and_then(|all| audience(all.get(*other)?).known())
+                        .is_some()
+            });
+            let endpoint = audience(prior.endpoints.known()?.get(same?.0)?);
+            let (address, _) = endpoint.as_str()?.rsplit_once(':')?;
+            Some(Attr::from(format!("{address}:{}", service.port)))
+        };
+        let expect = |audience, get: fn(&EndpointModel) -> &Attr<String>| {
+            if service.audiences.contains(&audience) {
+                before(get).unwrap_or(Attr::Unknown)
+            } else {
+                Attr::Null
+            }
+        };
+        let endpoint = EndpointModel {
+            users: expect(mkys_blade::Audience::Users, |one| &one.users),
+            devops: expect(mkys_blade::Audience::Devops, |one| &one.devops),
+        };
+        (name.to_string(), endpoint)
+    });
+    planned.endpoints = Attr::Known(endpoints.collect());
+}
+
+/// What only the cloud can say: names, rights, quota, what is in the way, Heat's own objection.
+async fn online(
+    configured: &Configured,
+    cloud: &Cloud,
+    wanted: &Definition,
+    compiled: &Compiled,
+    prior: Option<&Model>,
+    private: &Private,
+) -> Result<Resolved, Diagnostics> {
+    let own = cloud.own();
+    // the project exists once the blade does
+    let id = prior.and_then(|prior| prior.id.as_str()?.parse::<Id>().ok());
+    let session = match (&wanted.project, &id) {
+        (Some(project), id) => {
+            project::check_rights(cloud).await?;
+            project::people(configured, &own, project).await?;
+            if id.is_none() {
+                project::find(&own, &wanted.name).await?;
+            }
+            id.as_ref()
+                .map_or_else(|| own.clone(), |id| cloud.project(&id.project))
+        }
+        (None, _) => {
+            project::check_own(cloud).await?;
+            own.clone()
+        }
+    };
+    let resolved = resolve::resolve(configured, &session, wanted, compiled, private).await?;
+    let mut problems = resolve::quota_problems(wanted, &resolved.sizes);
+    if wanted.project.is_none() && prior.is_none() {
+        stack_in_the_way(&session, wanted).await?;
+        let project = own.identity().await?.project.unwrap_or_default().id;
+        let free = quota::free(&session, &project).await?;
+        problems.extend(resolve::free_problems(wanted, &resolved.sizes, &free));
+    }
+    problems.into_result()?;
+    heat::validate(&session, &compiled.template, &resolved.parameters)
+        .await
+        .map_err(|error| {
+            let mut diagnostics =
+                Diagnostics::error("Heat would not take the blade's template", "");
+            diagnostics.extend(Diagnostics::from(error));
+            diagnostics
+        })?;
+    Ok(resolved)
+}
+
+/// Refuses a stack of the blade's name that is not its unfinished own.
+pub(super) async fn stack_in_the_way(
+    session: &Session,
+    wanted: &Definition,
+) -> Result<Option<heat::Stack>, Diagnostics> {
+    let Some(stack) = heat::stack(session, wanted.name.as_ref()).await? else {
+        return Ok(None);
+    };
+    if stack.has_tag(super::stack::CREATING) {
+        return Ok(Some(stack));
+    }
+    let (summary, detail) = if stack.has_tag(super::stack::MARK) {
+        (
+            format!("Blade {} exists", wanted.name),
+            format!(
+                "Its stack is {}. Import it, or choose another name.",
+                stack.id
+            ),
+        )
+    } else {
+        (
+            format!(
+                "A stack named {} exists, and it is not a blade's",
+                wanted.name
+            ),
+            format!(
+                "Stack {} was made by somebody else and is left alone.",
+                stack.id
+            ),
+        )
+    };
+    Err(Diagnostic::error(summary, detail)
+        .at(Path::root("name"))
+        .into())
+}
+
+/// Says of each replaced server how, and what that costs.
+fn announce(replaced: &[Replacement], resolved: Option<&Resolved>, cx: &Context) {
+    for Replacement {
+        server,
+        from,
+        to,
+        strategy,
+    } in replaced
+    {
+        let size = resolved.and_then(|resolved| resolved.sizes.get(server));
+        let size = size.map_or_else(String::new, |size| {
+            format!(", {} virtual processors and {} MiB", size.vcpus, size.ram)
+        });
+        let (how, cost) = match strategy {
+            Strategy::SideBySide => (
+                "beside the old one, which serves until the new one is ready",
+                format!(
+                    "While it runs it takes one server more{size}. If it fails, the old server \
+                         has never stopped."
+                ),
+            ),
+            Strategy::Recreate => (
+                "after the old one went, because both would hold the same volumes",
+                "It does not serve meanwhile. If it fails, the old revision is built again on the \
+                 same volumes."
+                    .to_owned(),
+            ),
+        };
+        let summary = format!("Server {:?} gets a new revision {how}", server.as_ref());
+        let detail = format!("Revision {from} becomes {to}. {cost}");
+        let path = Path::root("servers").key(server.as_ref());
+        cx.warn(Diagnostic::warning(summary, detail).at(path));
+    }
+}
+
+fn no_edge(configured: &Configured, wanted: &Definition, cx: &Context) {
+    for (audience, cidrs) in [
+        (mkys_blade::Audience::Users, &configured.settings.users_edge),
+        (
+            mkys_blade::Audience::Devops,
+            &configured.settings.devops_edge,
+        ),
+    ] {
+        let has = wanted
+            .services
+            .values()
+            .any(|service| service.audiences.contains(&audience));
+        if has && cidrs.is_empty() {
+            let word = audience.as_str();
+            let detail = format!(
+                "A service lets in the edge alone, and the provider's `edge.{word}_cidrs` is not \
+                 set, so nobody gets in."
+            );
+            cx.warn(Diagnostic::warning(
+                format!("No service is reachable for {word}"),
+                detail,
+            ));
+        }
+    }
+}
+
+/// Limits of the operations.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// The limit that the configuration sets for an operation.
+pub(super) fn timeout(model: &Model, operation: Operation) -> Result<Duration, Diagnostics> {
+    let timeouts = model.timeouts.known().cloned().unwrap_or_default();
+    let (name, value, default) = match operation {
+        Operation::Create => ("create", timeouts.create, "60m"),
+        Operation::Update => ("update", timeouts.update, "60m"),
+        Operation::Delete => ("delete", timeouts.delete, "30m"),
+    };
+    let typed = value.into_option().unwrap_or_else(|| default.to_owned());
+    let parsed = typed.parse::<jiff::SignedDuration>().ok();
+    let limit = parsed.and_then(|limit| Duration::try_from(limit).ok());
+    limit.filter(|limit| limit.as_secs() >= 1).ok_or_else(|| {
+        let detail = format!("{typed:?} is not a duration such as 30m or 1h.");
+        Diagnostic::error("Invalid duration", detail)
+            .at(Path::root("timeouts").attribute(name))
+            .into()
+    })
+}
+
+pub(super) fn check_timeouts(model: &Model) -> Result<(), Diagnostics> {
+    for operation in [Operation::Create, Operation::Update, Operation::Delete] {
+        timeout(model, operation)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! The Keystone side of a blade: its project, its group, the group's role and users, its quota.
+
+use std::collections::BTreeSet;
+
+use mkys_blade::{Blade, BladeName, Project};
+use mkys_plugin::{Diagnostic, Diagnostics, Path};
+
+use crate::cloud::services::{keystone, quota};
+use crate::cloud::{Cloud, CloudError, Session};
+use crate::nearest::nearest;
+use crate::platform::Configured;
+
+/// Mark of a project that a blade's creation made.
+pub(super) const MARK: &str = "mkys-blade";
+/// Mark of one whose blade is not whole yet.
+pub(super) const CREATING: &str = "mkys-creating";
+
+const DOMAIN: &str = "default";
+
+/// Who and what a project names, as ids.
+#[derive(Debug)]
+pub(super) struct People {
+    role: String,
+    users: Vec<(String, String)>,
+}
+
+/// What stands in the way of a project of that name, or what there is to take over.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    Unfinished(keystone::Project),
+}
+
+fn group_mark(blade: &BladeName) -> String {
+    format!("Administrators of MKYS blade {blade}")
+}
+
+/// Looks a project's role and users up, and says what must not be.
+pub(super) async fn people(
+    configured: &Configured,
+    session: &Session,
+    project: &Project,
+) -> Result<People, Diagnostics> {
+    let at = Path::root("project");
+    let mut problems = Diagnostics::new();
+    if project.role == "admin" && !configured.allow_admin_role {
+        let detail = "Under OpenStack's default policies the role `admin` on one project is \
+                      administrator of the whole cloud. Use `member`; or, where the cloud's \
+                      policies are other ones, set `allow_admin_role = true` in the provider.";
+        let problem = Diagnostic::error("Role \"admin\" is refused", detail);
+        problems.push(problem.at(at.clone().attribute("role")));
+    }
+    let role = keystone::role_by_name(session, &project.role).await?;
+    if role.is_none() {
+        let names = keystone::role_names(session).await?;
+        let detail = nearest("role", &project.role, names.iter().map(String::as_str));
+        let problem = Diagnostic::error(format!("Unknown role {:?}", project.role), detail);
+        problems.push(problem.at(at.clone().attribute("role")));
+    }
+    let mut users = Vec::new();
+    for name in &project.users {
+        match keystone::user_by_name(session, name, DOMAIN).await? {
+            Some(user) => users.push((name.clone(), user.id)),
+            None => {
+                let names = keystone::user_names(session, DOMAIN).await?;
+                let detail = format!(
+                    "{} Users are referred to, never made.",
+                    nearest("user", name, names.iter().map(String::as_str))
+                );
+                let problem = Diagnostic::error(format!("Unknown user {name:?}"), detail);
+                problems.push(problem.at(at.clone().attribute("users")));
+            }
+        }
+    }
+    problems.into_result()?;
+    Ok(People {
+        role: role.map(|role| role.id).unwrap_or_default(),
+        users,
+    })
+}
+
+/// Says why the credential can't make a project, if it can't.
+pub(super) async fn check_rights(cloud: &Cloud) -> Result<(), Diagnostics> {
+    let identity = cloud.own().identity().await?;
+    let error = |summary: &str, detail: String| {
+        Err(Diagnostic::error(summary, detail)
+            .at(Path::root("project"))
+            .into())
+    };
+    if let Some(credential) = &identity.application_credential {
+        let restricted = if credential.restricted {
+            " (it is a restricted one, too)"
+        } else {
+            ""
+        };
+        return error(
+            "An application credential cannot make a project",
+            format!(
+                "It belongs to the project it was made in and cannot work in another{restricted}. \
+                 Leave `project` out to build the blade within that project, or give the provider \
+                 a user's password with the role admin."
+            ),
+        );
+    }
+    if !identity.has_role("admin") {
+        let roles: Vec<_> = identity
+            .roles
+            .iter()
+            .map(|role| role.name.as_str())
+            .collect();
+        return error(
+            "The credential cannot make a project",
+            format!(
+                "Making a project needs the role admin; {:?} has {}. Leave `project` out to build \
+                 the blade within the credential's own project.",
+                identity.user.name,
+                if roles.is_empty() {
+                    "none".to_owned()
+                } else {
+                    roles.join(", ")
+                }
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Says why the credential can't build a blade in its own project, if it can't.
+pub(super) async fn check_own(cloud: &Cloud) -> Result<(), Diagnostics> {
+    let identity = cloud.own().identity().await?;
+    if identity
+        .application_credential
+        .as_ref()
+        .is_some_and(|one| one.restricted)
+    {
+        let detail = "Heat acts for the credential's user by a trust, and a restricted application \
+                      credential can make none. Make one with `--unrestricted`.";
+        return Err(Diagnostics::error(
+            "A restricted application credential cannot build a blade",
+            detail,
+        ));
+    }
+    if identity.project.is_none() {
+        let detail = "Its token belongs to no project. Name one (`project_name`, OS_PROJECT_NAME), \
+                      or let the blade have its own with `project`.";
+        return Err(Diagnostics::error(
+            "The credential names no project",
+            detail,
+        ));
+    }
+    Ok(())
+}
+
+/// Looks whether a project can have the blade's name.
+pub(super) async fn find(session: &Session, blade: &BladeName) -> Result<Found, Diagnostics> {
+    let Some(project) = keystone::project_by_name(session, blade.as_ref(), DOMAIN).await? else {
+        return Ok(Found::Nothing);
+    };
+    let marked = |mark: &str| project.tags.iter().any(|tag| tag == mark);
+    if marked(CREATING) && marked(MARK) {
+        return Ok(Found::Unfinished(project));
+    }
+    let (summary, detail) = if marked(MARK) {
+        (
+            format!("Blade {blade} exists"),
+            format!(
+                "Project {} is whole and belongs to a blade. Import it (`import {{ to = …, id = \
+                 \"{blade}\" }}`), or choose another name.",
+                project.id
+            ),
+        )
+    } else {
+        (
+            format!("A project named {blade} exists, and it is not a blade's"),
+            format!(
+                "Project {} was made by somebody else and is left alone. Choose another name.",
+                project.id
+            ),
+        )
+    };
+    Err(Diagnostic::error(summary, detail)
+        .at(Path::root("name"))
+        .into())
+}
+
+/// Makes the project, marked as unfinished.
+pub(super) async fn make(
+    session: &Session,
+    blade: &Blade,
+) -> Result<keystone::Project, CloudError> {
+    let tags = [MARK.to_owned(), CREATING.to_owned()];
+    let description = match blade.description.as_str() {
+        "" => format!("MKYS blade {}", blade.name),
+        text => text.to_owned(),
+    };
+    keystone::create_project(session, blade.name.as_ref(), DOMAIN, &description, &tags).await
+}
+
+/// Gives the provider's own user a way into the project, so that the stack can be built there.
+pub(super) async fn enter(session: &Session, project: &str) -> Result<(), CloudError> {
+    let identity = session.identity().await?;
+    // Heat's and Neutron's policies ask for `member`; Keystone always has that role
+    if let Some(role) = keystone::role_by_name(session, "member").await? {
+        keystone::grant(session, project, "users", &identity.user.id, &role.id).await?;
+    }
+    Ok(())
+}
+
+/// Puts group, role, users and quota as the definition has them. Safe to repeat.
+pub(super) async fn apply(
+    session: &Session,
+    blade: &BladeName,
+    id: &str,
+    wanted: &Project,
+    before: Option<&Project>,
+    people: &People,
+) -> Result<(), Diagnostics> {
+    let mark = group_mark(blade);
+    let group = match keystone::group_by_name(session, &wanted.group, DOMAIN).await? {
+        Some(group) => group,
+        None => keystone::create_group(session, &wanted.group, DOMAIN, &mark).await?,
+    };
+    keystone::grant(session, id, "groups", &group.id, &people.role).await?;
+    for role in keystone::group_roles(session, id, &group.id).await? {
+        // the role before, when the definition changed it
+        if role.id != people.role && before.is_some_and(|before| before.role == role.name) {
+            keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
+        }
+    }
+    if let Some(before) = before.filter(|before| before.group != wanted.group) {
+        leave_group(session, blade, id, &before.group).await?;
+    }
+    let members: BTreeSet<_> = keystone::members(session, &group.id)
+        .await?
+        .into_iter()
+        .map(|user| user.id)
+        .collect();
+    for (_, user) in people
+        .users
+        .iter()
+        .filter(|(_, user)| !members.contains(user))
+    {
+        keystone::add_member(session, &group.id, user).await?;
+    }
+    // only users whom the definition named before are taken out: others are somebody else's
+    let gone = before
+        .map(|before| before.users.difference(&wanted.users))
+        .into_iter()
+        .flatten();
+    for name in gone {
+        if let Some(user) = keystone::user_by_name(session, name, DOMAIN).await? {
+            keystone::remove_member(session, &group.id, &user.id).await?;
+        }
+    }
+    quota::set(session, id, &wanted.quota).await?;
+    Ok(())
+}
+
+/// Says that the blade is whole.
+pub(super) async fn finish(session: &Session, id: &str) -> Result<(), CloudError> {
+    keystone::set_tags(session, id, &[MARK.to_owned()]).await
+}
+
+/// The project as it is now, as far as the definition speaks of it.
+pub(super) async fn observe(
+    session: &Session,
+    id: &str,
+    stated: &Project,
+) -> Result<Project, CloudError> {
+    let mut seen = stated.clone();
+    let group = keystone::group_by_name(session, &stated.group, DOMAIN).await?;
+    let (roles, members) = match &group {
+        Some(group) => (
+            keystone::group_roles(session, id, &group.id).await?,
+            keystone::members(session, &group.id).await?,
+        ),
+        None => (Vec::new(), Vec::new()),
+    };
+    if !roles.iter().any(|role| role.name == stated.role) {
+        seen.role = roles
+            .first()
+            .map(|role| role.name.clone())
+            .unwrap_or_default();
+    }
+    seen.users
+        .retain(|name| members.iter().any(|user| &user.name == name));
+    let limits = quota::get(session, id).await?;
+    seen.quota = stated.quota.observed(&limits);
+    Ok(seen)
+}
+
+/// Takes away the project with its group. What is in it must be gone.
+pub(super) async fn remove(
+    session: &Session,
+    blade: &BladeName,
+    id: &str,
+    group: Option<&str>,
+) -> Result<(), CloudError> {
+    if let Some(group) = group {
+        leave_group(session, blade, id, group).await?;
+    }
+    keystone::delete_project(session, id).await
+}
+
+/// Takes the role from a group, and the group itself away if it was made for this blade.
+async fn leave_group(
+    session: &Session,
+    blade: &BladeName,
+    id: &str,
+    group: &str,
+) -> Result<(), CloudError> {
+    let Some(group) = keystone::group_by_name(session, group, DOMAIN).await? else {
+        return Ok(());
+    };
+    if group.description == group_mark(blade) {
+        return keystone::delete_group(session, &group.id).await;
+    }
+    for role in keystone::group_roles(session, id, &group.id).await? {
+        keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Looking at a blade as it is now.
+
+use mkys_blade::{Blade as Definition, Project};
+use mkys_plugin::{Attr, Diagnostics, Slot};
+
+use super::create::valid;
+use super::model::{Model, ProjectModel, QuotaModel};
+use super::state::{Id, Private, known_map, revisions_of};
+use super::{Blade, drift, project};
+use crate::cloud::Session;
+use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::{compute, keystone};
+
+impl Blade {
+    pub(super) async fn read_blade(
+        &self,
+        mut model: Model,
+        mut private: Private,
+        slot: &Slot<Self>,
+    ) -> Result<(), Diagnostics> {
+        let cloud = self.platform.configured()?.cloud()?;
+        let Some(Ok(id)) = model.id.as_str().map(str::parse::<Id>) else {
+            slot.remove();
+            return Ok(());
+        };
+        let wanted = valid(&model)?;
+        let own = cloud.own();
+        let session = match &wanted.project {
+            Some(stated) => {
+                if keystone::project(&own, &id.project).await?.is_none() {
+                    slot.remove();
+                    return Ok(());
+                }
+                let seen = project::observe(&own, &id.project, stated).await?;
+                set_project(&mut model, stated, &seen);
+                project::enter(&own, &id.project).await?;
+                cloud.project(&id.project)
+            }
+            None => own,
+        };
+        match heat::stack(&session, &id.name).await? {
+            None if wanted.project.is_none() => {
+                slot.remove();
+                return Ok(());
+            }
+            None => {
+                // the project stands, so there is something to destroy; an apply builds the rest
+                model.stack_id = Attr::Null;
+                model.server_ids = known_map::<String>([]);
+                model.network_ids = known_map::<String>([]);
+                model.revisions = known_map::<String>([]);
+                model.drift = Attr::Known(vec!["the blade's stack is gone".into()]);
+            }
+            Some(stack) => {
+                observe(&session, &wanted, &id, &stack, &mut model, &mut private).await?
+            }
+        }
+        slot.save(model, private);
+        Ok(())
+    }
+}
+
+async fn observe(
+    session: &Session,
+    wanted: &Definition,
+    id: &Id,
+    stack: &Stack,
+    model: &mut Model,
+    private: &mut Private,
+) -> Result<(), Diagnostics> {
+    model.set_outputs(wanted, &id.project, stack);
+    if stack.is_busy() {
+        return Ok(()); // what is under way is looked at when it has ended
+    }
+    let template = heat::template(session, stack).await?;
+    let mut revisions = revisions_of(&template);
+    private.revisions.clone_from(&revisions);
+    private.volumes = Private::volumes_of(wanted);
+    let mut drift = drift::observe(session, stack, &template).await?;
+    let ids = model.server_ids.known().cloned().unwrap_or_default();
+    let names: Vec<_> = revisions.keys().cloned().collect();
+    for name in names {
+        let server = match ids.get(&name).and_then(|id| id.as_str()) {
+            Some(id) => compute::server(session, id).await?,
+            None => None,
+        };
+        let lost = match server {
+            None => Some(format!("server {name:?} is gone")),
+            Some(server) => match server.status.as_str() {
+                "ERROR" | "DELETED" | "SOFT_DELETED" => {
+                    let why = server.fault.map(|fault| fault.message).unwrap_or_default();
+                    Some(format!(
+                        "server {name:?} is in status {}: {why}",
+                        server.status
+                    ))
+                }
+                _ => None,
+            },
+        };
+        if let Some(lost) = lost {
+            drift.push(lost);
+            revisions.remove(&name);
+        }
+    }
+    let standing = |map: &Attr<_>| -> Attr<_> {
+        map.clone().map(
+            |mut map: std::collections::BTreeMap<String, Attr<String>>| {
+                map.retain(|name, _| revisions.contains_key(name));
+                map
+            },
+        )
+    };
+    model.server_ids = standing(&model.server_ids);
+    model.revisions = known_map(
+        revisions
+            .iter()
+            .map(|(name, revision)| (name.clone(), revision.as_str())),
+    );
+    model.template = template.to_yaml().ok().into();
+    model.drift = Attr::Known(drift.into_iter().map(Attr::from).collect());
+    Ok(())
+}
+
+/// Shows what differs from the definition, and leaves what does not as it was written.
+fn set_project(model: &mut Model, stated: &Project, seen: &Project) {
+    let Some(ProjectModel {
+        role, users, quota, ..
+    }) = model.project.known_mut()
+    else {
+        return;
+    };
+    if seen.role != stated.role {
+        *role = Some(seen.role.clone())
+            .filter(|role| !role.is_empty())
+            .into();
+    }
+    if seen.users != stated.users {
+        *users = Attr::Known(
+            seen.users
+                .iter()
+                .map(|name| Attr::from(name.as_str()))
+                .collect(),
+        );
+    }
+    if seen.quota != stated.quota {
+        *quota = Attr::Known(QuotaModel::of(&seen.quota));
+    }
+}

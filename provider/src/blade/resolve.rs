@@ -1,0 +1,256 @@
+//! Names to ids, against what the cloud offers, and whether the quota holds the blade.
+
+use std::collections::BTreeMap;
+
+use mkys_blade::{
+    Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, parameter,
+};
+use mkys_plugin::{Diagnostic, Diagnostics, Path};
+
+use super::state::Private;
+use crate::cloud::services::catalogue::{self, Flavor, Image};
+use crate::cloud::services::network;
+use crate::cloud::{CloudError, Service, Session};
+use crate::nearest::nearest;
+use crate::platform::Configured;
+
+/// What every blade needs of a cloud.
+pub(super) const SERVICES: [Service; 4] = [
+    Service::Image,
+    Service::Compute,
+    Service::Network,
+    Service::Orchestration,
+];
+
+/// A blade's parameters with their values, and the sizes of its flavors.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) sizes: BTreeMap<PartName, FlavorSize>,
+}
+
+/// Resolves every name in `blade`. What a revision was built with stays: an image that was
+/// uploaded anew under its old name replaces no server by itself.
+pub(super) async fn resolve(
+    configured: &Configured,
+    session: &Session,
+    blade: &Blade,
+    compiled: &Compiled,
+    private: &Private,
+) -> Result<Resolved, Diagnostics> {
+    let mut services = SERVICES.to_vec();
+    if blade
+        .servers
+        .values()
+        .any(|server| !server.volumes.is_empty())
+    {
+        services.push(Service::Volume);
+    }
+    session.require(&services).await?;
+    let mut problems = Diagnostics::new();
+    let mut resolved = Resolved {
+        parameters: compiled.secrets.clone(),
+        ..Resolved::default()
+    };
+    external(configured, session, blade, &mut resolved, &mut problems).await?;
+    if !blade.servers.is_empty() {
+        let offer = Offer {
+            images: catalogue::images(session).await?,
+            flavors: catalogue::flavors(session).await?,
+            key_pairs: catalogue::key_pairs(session).await?,
+        };
+        for (name, revision) in &compiled.revisions {
+            offer.server(blade, name, revision, private, &mut resolved, &mut problems);
+        }
+    }
+    problems.into_result()?;
+    Ok(resolved)
+}
+
+struct Offer {
+    images: Vec<Image>,
+    flavors: Vec<Flavor>,
+    key_pairs: Vec<String>,
+}
+
+impl Offer {
+    fn server(
+        &self,
+        blade: &Blade,
+        name: &PartName,
+        revision: &Revision,
+        private: &Private,
+        resolved: &mut Resolved,
+        problems: &mut Diagnostics,
+    ) {
+        let Some(server) = blade.servers.get(name) else {
+            return;
+        };
+        let at = Path::root("servers").key(name.as_ref());
+        let image_parameter = parameter::image(name, revision);
+        let image = match private.parameters.get(&image_parameter) {
+            Some(pinned) => Ok(pinned.clone()),
+            None => self.image(&server.image),
+        };
+        match image {
+            Ok(id) => drop(resolved.parameters.insert(image_parameter, id)),
+            Err(detail) => {
+                let problem =
+                    Diagnostic::error(format!("Unknown image {:?}", server.image), detail);
+                problems.push(problem.at(at.clone().attribute("image")));
+            }
+        }
+        let flavors = || self.flavors.iter();
+        let found = flavors()
+            .find(|one| one.id == server.flavor)
+            .or_else(|| flavors().find(|one| one.name == server.flavor));
+        match found {
+            Some(flavor) => {
+                let parameter = parameter::flavor(name, revision);
+                resolved.parameters.insert(parameter, flavor.id.clone());
+                let size = FlavorSize {
+                    vcpus: flavor.vcpus,
+                    ram: flavor.ram,
+                };
+                resolved.sizes.insert(name.clone(), size);
+            }
+            None => {
+                let detail = nearest("flavor", &server.flavor, flavors().map(|one| &*one.name));
+                let problem =
+                    Diagnostic::error(format!("Unknown flavor {:?}", server.flavor), detail);
+                problems.push(problem.at(at.clone().attribute("flavor")));
+            }
+        }
+        if let Some(key) = &server.key_pair
+            && !self.key_pairs.contains(key)
+        {
+            let detail = nearest("key pair", key, self.key_pairs.iter().map(|one| &**one));
+            let problem = Diagnostic::error(format!("Unknown key pair {key:?}"), detail);
+            problems.push(problem.at(at.attribute("key_pair")));
+        }
+    }
+
+    fn image(&self, wanted: &str) -> Result<String, String> {
+        if let Some(image) = self.images.iter().find(|image| image.id == wanted) {
+            return Ok(image.id.clone());
+        }
+        let named: Vec<_> = self
+            .images
+            .iter()
+            .filter(|image| image.name.as_deref() == Some(wanted) && image.status == "active")
+            .collect();
+        match named[..] {
+            [image] => Ok(image.id.clone()),
+            [] => {
+                let names = self.images.iter().filter_map(|image| image.name.as_deref());
+                Err(nearest("image", wanted, names))
+            }
+            _ => {
+                let ids: Vec<_> = named.iter().map(|image| &*image.id).collect();
+                Err(format!(
+                    "Several images have that name; name one by id: {}.",
+                    ids.join(", ")
+                ))
+            }
+        }
+    }
+}
+
+async fn external(
+    configured: &Configured,
+    session: &Session,
+    blade: &Blade,
+    resolved: &mut Resolved,
+    problems: &mut Diagnostics,
+) -> Result<(), CloudError> {
+    let networks = network::external_networks(session).await?;
+    for audience in Audience::ALL {
+        if audience == Audience::Devops && !blade.has_devops() {
+            continue;
+        }
+        let word = audience.as_str();
+        let wanted = configured
+            .external
+            .get(&audience)
+            .map_or(word, String::as_str);
+        let found = networks
+            .iter()
+            .find(|one| one.id == wanted || one.name == wanted);
+        let Some(found) = found else {
+            let detail = format!(
+                "{} Name the external network of the {word} audience in the provider's \
+                 `external_networks`.",
+                nearest(
+                    "external network",
+                    wanted,
+                    networks.iter().map(|one| &*one.name)
+                )
+            );
+            problems.push(Diagnostic::error(
+                format!("Unknown external network {wanted:?}"),
+                detail,
+            ));
+            continue;
+        };
+        resolved
+            .parameters
+            .insert(parameter::external(audience), found.id.clone());
+        if audience == Audience::Devops {
+            let mut cidrs: Vec<_> = configured
+                .devops_cidrs
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            if cidrs.is_empty() {
+                let subnets = network::subnets(session, &found.id).await?;
+                cidrs.extend(subnets.into_iter().map(|subnet| subnet.cidr));
+            }
+            if cidrs.is_empty() {
+                let detail = "Neutron does not show its subnets to this credential. Give them in \
+                              the provider's `external_networks.devops_cidrs`.";
+                problems.push(Diagnostic::error(
+                    format!("The addresses of external network {wanted:?} are not known"),
+                    detail,
+                ));
+            }
+            resolved
+                .parameters
+                .insert(parameter::DEVOPS_CIDRS.to_owned(), cidrs.join(","));
+        }
+    }
+    Ok(())
+}
+
+/// Says which limits cannot hold the blade: of the quota that its definition sets.
+pub(super) fn quota_problems(blade: &Blade, sizes: &BTreeMap<PartName, FlavorSize>) -> Diagnostics {
+    let Some(project) = &blade.project else {
+        return Diagnostics::new();
+    };
+    let needs = Needs::of(blade, sizes);
+    let beyond = needs.beyond(&project.quota).into_iter().map(|(limit, needed, given)| {
+        let detail = format!(
+            "The blade needs {needed} and project.quota.{limit} is {given}. Raise the limit, or \
+             ask for less."
+        );
+        Diagnostic::error(format!("The quota cannot hold the blade: {limit}"), detail)
+            .at(Path::root("project").attribute("quota").attribute(limit))
+    });
+    beyond.collect()
+}
+
+/// The same for a blade that is to be built within what is left of the credential's project.
+pub(super) fn free_problems(
+    blade: &Blade,
+    sizes: &BTreeMap<PartName, FlavorSize>,
+    free: &Quota,
+) -> Diagnostics {
+    let needs = Needs::of(blade, sizes);
+    let beyond = needs.beyond(free).into_iter().map(|(limit, needed, left)| {
+        let detail = format!(
+            "The blade needs {needed}, and of the project's quota {left} is left. Ask the \
+             platform's administrators for more, or ask for less."
+        );
+        Diagnostic::error(format!("The quota cannot hold the blade: {limit}"), detail)
+    });
+    beyond.collect()
+}

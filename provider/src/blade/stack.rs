@@ -1,0 +1,254 @@
+//! A blade's Heat stack: starting its changes, waiting for them, and saying why one failed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mkys_plugin::{Context, Diagnostic, Diagnostics};
+use tokio::time::Instant;
+
+use crate::cloud::services::heat::{self, Event, Stack};
+use crate::cloud::{CloudError, Session};
+
+/// Mark of a blade's stack.
+pub(super) const MARK: &str = "mkys-blade";
+/// Marks of one that is not whole yet.
+pub(super) const MARKS_CREATING: &str = "mkys-blade,mkys-creating";
+/// The second of them.
+pub(super) const CREATING: &str = "mkys-creating";
+
+/// How a change of a stack ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// As wanted; the stack with its outputs.
+    Complete(Stack),
+    /// Not as wanted; the stack as it is now, and Heat's reasons.
+    Failed { stack: Stack, reasons: Vec<String> },
+    /// The stack is gone.
+    Gone,
+}
+
+/// Why waiting was given up.
+#[derive(Debug)]
+pub(super) enum GaveUp {
+    /// The person pressed Ctrl-C.
+    Cancelled,
+    /// The limit was reached; the stack's status then.
+    Late(String),
+    /// The cloud could not be asked.
+    Cloud(CloudError),
+}
+
+impl From<CloudError> for GaveUp {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(error)
+    }
+}
+
+impl GaveUp {
+    /// What the person is told; `doing` such as "creating blade x".
+    pub(super) fn diagnostics(self, doing: &str, next: &str) -> Diagnostics {
+        match self {
+            Self::Cancelled => {
+                Diagnostic::error(format!("Interrupted while {doing}"), next.to_owned()).into()
+            }
+            Self::Late(status) => {
+                let detail = format!("Heat still says {status}. {next}");
+                Diagnostic::error(format!("Time is up while {doing}"), detail).into()
+            }
+            Self::Cloud(error) => {
+                let mut diagnostics = Diagnostics::from(error);
+                diagnostics.push(Diagnostic::error(format!("Stopped while {doing}"), next));
+                diagnostics
+            }
+        }
+    }
+}
+
+/// The newest event, to tell what comes later from what came before.
+pub(super) async fn newest_event(session: &Session, stack: &Stack) -> Result<String, CloudError> {
+    let events = heat::events(session, stack).await?;
+    Ok(events
+        .first()
+        .map(|event| event.id.clone())
+        .unwrap_or_default())
+}
+
+/// Waits until Heat is done with a stack. `since` is the newest event before the change.
+pub(super) async fn settled(
+    session: &Session,
+    stack: &Stack,
+    since: &str,
+    deadline: Instant,
+    cx: &Context,
+) -> Result<Ended, GaveUp> {
+    let mut pause = Duration::from_millis(250);
+    let mut status = String::new();
+    loop {
+        let Some(now) = heat::status(session, stack).await? else {
+            return Ok(Ended::Gone);
+        };
+        if now.stack_status != status {
+            tracing::info!(stack = now.stack_name, status = now.stack_status, "Heat");
+            status.clone_from(&now.stack_status);
+        }
+        if !now.is_busy() {
+            return ended(session, now, since).await;
+        }
+        if Instant::now() >= deadline {
+            return Err(GaveUp::Late(status));
+        }
+        tokio::select! {
+            () = cx.cancelled() => return Err(GaveUp::Cancelled),
+            () = tokio::time::sleep(pause) => {}
+        }
+        // Heat has nothing to wait on but this; its own engine looks once a second
+        pause = (pause * 5 / 4).min(Duration::from_secs(2));
+    }
+}
+
+async fn ended(session: &Session, now: Stack, since: &str) -> Result<Ended, GaveUp> {
+    match now.stack_status.as_str() {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "CHECK_COMPLETE" | "RESUME_COMPLETE" => {
+            let stack = heat::outputs(session, &now).await?;
+            Ok(stack.map_or(Ended::Gone, Ended::Complete))
+        }
+        "DELETE_COMPLETE" => Ok(Ended::Gone),
+        _ => {
+            let events = heat::events(session, &now).await?;
+            let mut reasons = reasons(&now.stack_name, &events, since);
+            if reasons.is_empty() {
+                reasons.extend(now.stack_status_reason.clone());
+            }
+            Ok(Ended::Failed {
+                stack: now,
+                reasons,
+            })
+        }
+    }
+}
+
+/// What failed, in the words of the service that refused, the first failure first.
+fn reasons(stack: &str, events: &[Event], since: &str) -> Vec<String> {
+    let new = events.iter().take_while(|event| event.id != since);
+    let failed: Vec<_> = new
+        .filter(|event| event.resource_status.ends_with("_FAILED") && event.resource_name != stack)
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut reasons = Vec::new();
+    for event in failed.into_iter().rev() {
+        let reason = event
+            .resource_status_reason
+            .as_deref()
+            .unwrap_or("no reason given");
+        // what Heat stopped because something else had failed
+        if reason.contains("aborted") || reason.contains("Stack CREATE cancelled") {
+            continue;
+        }
+        let said = format!("{}: {}", part(&event.resource_name), plain(reason));
+        if seen.insert(said.clone()) {
+            reasons.push(said);
+        }
+    }
+    reasons
+}
+
+/// The part of the blade that a resource belongs to, in the definition's words.
+fn part(resource: &str) -> String {
+    let mut words = resource.split('_');
+    let (kind, name) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    match kind {
+        "server" => format!("server {name:?}"),
+        "ready" | "handle" => format!("server {name:?} did not become ready"),
+        "network" | "subnet" | "interface" => format!("network {name:?} ({kind})"),
+        "group" => format!("security group of server {name:?}"),
+        _ => match kind.split_once('-') {
+            Some(("port", network)) => format!("port of server {name:?} on network {network:?}"),
+            Some(("volume", volume)) => format!("volume {volume:?} of server {name:?}"),
+            Some(("attachment", volume)) => {
+                format!("attaching volume {volume:?} to server {name:?}")
+            }
+            Some(("floating", _)) | Some(("association", _)) => {
+                format!("floating IP of server {name:?}")
+            }
+            _ => resource.to_owned(),
+        },
+    }
+}
+
+/// Heat's reason without its own class and path in front: `WaitConditionFailure:
+/// resources.ready_web_R1: …`.
+fn plain(reason: &str) -> &str {
+    let rest = match reason.split_once(": ") {
+        Some((class, rest)) if class.chars().all(char::is_alphanumeric) => rest,
+        _ => reason,
+    };
+    match rest.split_once(": ") {
+        Some((path, rest)) if path.starts_with("resources.") => rest,
+        _ => rest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, name: &str, status: &str, reason: &str) -> Event {
+        Event {
+            id: id.into(),
+            resource_name: name.into(),
+            resource_status: status.into(),
+            resource_status_reason: Some(reason.into()),
+        }
+    }
+
+    #[test]
+    fn the_cause_is_told_in_the_definitions_words_and_what_only_followed_is_not() {
+        let events = [
+            event(
+                "5",
+                "automathon",
+                "UPDATE_FAILED",
+                "Resource CREATE failed: …",
+            ),
+            event(
+                "4",
+                "port-front_db_R1",
+                "CREATE_FAILED",
+                "CREATE aborted (Task create …)",
+            ),
+            event(
+                "3",
+                "ready_web_R12345678",
+                "CREATE_FAILED",
+                "WaitConditionFailure: resources.ready_web_R12345678: http://127.0.0.1:80/ did not \
+                 answer 200 within 30 s of the boot: ",
+            ),
+            event(
+                "2",
+                "server_web_R12345678",
+                "CREATE_IN_PROGRESS",
+                "state changed",
+            ),
+            event(
+                "1",
+                "server_old_R1",
+                "CREATE_FAILED",
+                "from an update before",
+            ),
+        ];
+        let expected = "server \"web\" did not become ready: http://127.0.0.1:80/ did not answer \
+                        200 within 30 s of the boot: ";
+        assert_eq!(reasons("automathon", &events, "1"), [expected]);
+    }
+
+    #[test]
+    fn novas_own_reason_stays_whole() {
+        let reason = "ResourceInError: resources.server_web_R1: Went to status ERROR due to \
+                      \"Message: No valid host was found. , Code: 500\"";
+        assert!(plain(reason).starts_with("Went to status ERROR due to \"Message: No valid host"));
+        assert_eq!(part("volume-data_db"), "volume \"data\" of server \"db\"");
+    }
+}

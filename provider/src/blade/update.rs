@@ -1,0 +1,347 @@
+//! Changing a blade, such that what serves is never touched before what replaces it serves.
+//!
+//! The steps come from the `blade` crate; here each is one Heat update that is waited for and
+//! verified. The template that Heat holds, not our memory, says where a change starts: one that was
+//! interrupted between two steps is gone on with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
+use mkys_blade::{Blade as Definition, Compiled, Template};
+use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
+use tokio::time::Instant;
+
+use super::create::{minutes_until, valid};
+use super::model::Model;
+use super::plan::{self, Operation};
+use super::stack::{self, Ended};
+use super::state::{Id, Private, revisions_of};
+use super::{Blade, drift, project, resolve};
+use crate::cloud::Session;
+use crate::cloud::services::compute;
+use crate::cloud::services::heat::{self, Stack, Wanted};
+
+/// An update under way.
+struct Change<'a> {
+    session: Session,
+    wanted: Definition,
+    compiled: Compiled,
+    prior: &'a Model,
+    private: Private,
+    parameters: BTreeMap<String, String>,
+    replaced: Vec<Replacement>,
+    slot: &'a Slot<Blade>,
+    cx: &'a Context,
+    deadline: Instant,
+}
+
+const NEXT: &str = "The next apply looks where things stand and goes on from there.";
+
+impl Blade {
+    pub(super) async fn update_blade(
+        &self,
+        prior: Model,
+        planned: Model,
+        private: Private,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let configured = self.platform.configured()?;
+        let cloud = configured.cloud()?;
+        let deadline = Instant::now() + plan::timeout(&planned, Operation::Update)?;
+        let id: Id = prior
+            .id
+            .as_str()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|reason: String| Diagnostics::error("The blade's id is broken", reason))?;
+        let wanted = valid(&planned)?;
+        let own = cloud.own();
+        let session = match &wanted.project {
+            Some(project) => {
+                let people = project::people(configured, &own, project).await?;
+                let before = valid(&prior).ok().and_then(|before| before.project);
+                project::enter(&own, &id.project).await?;
+                project::apply(
+                    &own,
+                    &wanted.name,
+                    &id.project,
+                    project,
+                    before.as_ref(),
+                    &people,
+                )
+                .await?;
+                cloud.project(&id.project)
+            }
+            None => own,
+        };
+        let compiled = plan::compile(configured, &wanted, &private, Some(&prior));
+        let resolved = resolve::resolve(configured, &session, &wanted, &compiled, &private).await?;
+        let mut parameters = private.parameters.clone();
+        parameters.extend(resolved.parameters.clone());
+        let replaced = plan::replacements(&private, &wanted, &compiled);
+        let prior = &prior;
+        let mut change = Change {
+            session,
+            wanted,
+            compiled,
+            prior,
+            private,
+            parameters,
+            replaced,
+            slot,
+            cx,
+            deadline,
+        };
+        let stack = change.run().await?;
+        drift::repair(&change.session, &stack, &change.compiled.template).await?;
+        let mut model = planned;
+        model.set_outputs(&change.wanted, &id.project, &stack);
+        let private = Private {
+            parameters: resolved.parameters,
+            revisions: revisions_of(&change.compiled.template),
+            volumes: Private::volumes_of(&change.wanted),
+            previous: change.private.previous,
+        };
+        slot.save(model, private);
+        Ok(())
+    }
+}
+
+impl Change<'_> {
+    async fn run(&mut self) -> Result<Stack, Diagnostics> {
+        let name = self.wanted.name.clone();
+        let doing = format!("waiting for an earlier change of blade {name}");
+        let Some(stack) = heat::stack(&self.session, name.as_ref()).await? else {
+            return self.build_anew().await;
+        };
+        let settled = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
+        let stack = match settled.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
+            Ended::Complete(stack) | Ended::Failed { stack, .. } => stack,
+            Ended::Gone => return self.build_anew().await,
+        };
+        let stands = self.pruned(heat::template(&self.session, &stack).await?);
+        let steps = update::steps(&stands, &self.compiled, &self.replaced);
+        self.private.previous = Some(stands.clone());
+        let mut last = stack;
+        for (index, step) in steps.iter().enumerate() {
+            let before = index
+                .checked_sub(1)
+                .map_or(&stands, |before| &steps[before].template);
+            last = self.step(&last, step, before).await?;
+            // both versions' parameters, for whoever goes on from here
+            let private = Private {
+                parameters: self.parameters.clone(),
+                ..self.private.clone()
+            };
+            self.slot.save_private(private);
+        }
+        if steps.is_empty() {
+            let gone = || Diagnostics::error(format!("The stack of blade {name} is gone"), NEXT);
+            last = heat::outputs(&self.session, &last)
+                .await?
+                .ok_or_else(gone)?;
+        }
+        Ok(last)
+    }
+
+    /// What stands, without revisions that an interrupted update left and nobody wants any more.
+    fn pruned(&self, template: Template) -> Template {
+        let keep: BTreeSet<_> = self
+            .private
+            .revisions
+            .values()
+            .chain(self.compiled.revisions.values())
+            .map(|revision| revision.as_str().to_owned())
+            .collect();
+        update::prune(template, &keep)
+    }
+
+    /// The stack was deleted by somebody: builds it again.
+    async fn build_anew(&self) -> Result<Stack, Diagnostics> {
+        let name = self.wanted.name.as_ref();
+        heat::create(
+            &self.session,
+            name,
+            &self.target(&self.compiled.template, true),
+        )
+        .await?;
+        let missing = || Diagnostics::error(format!("Stack {name} vanished"), NEXT);
+        let stack = heat::stack(&self.session, name)
+            .await?
+            .ok_or_else(missing)?;
+        let doing = format!("building blade {name} again");
+        let ended = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
+        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
+            Ended::Complete(stack) => Ok(stack),
+            Ended::Gone => Err(missing()),
+            Ended::Failed { stack, reasons } => {
+                heat::delete(&self.session, &stack).await?;
+                let summary = format!("Blade {name} could not be built again");
+                Err(Diagnostics::error(summary, reasons.join("\n")))
+            }
+        }
+    }
+
+    fn target<'a>(&'a self, template: &'a Template, rollback: bool) -> Wanted<'a> {
+        Wanted {
+            template,
+            parameters: &self.parameters,
+            tags: stack::MARK,
+            rollback,
+            minutes: minutes_until(self.deadline),
+        }
+    }
+
+    async fn step(
+        &self,
+        stack: &Stack,
+        step: &Step,
+        before: &Template,
+    ) -> Result<Stack, Diagnostics> {
+        let (doing, goes_back) = match step.kind {
+            Kind::Change => ("changing", true),
+            Kind::Expand => ("putting new revisions beside the old ones of", true),
+            // once the traffic has moved, going back would move it onto what is half gone
+            Kind::Contract => (
+                "moving the traffic and taking old revisions away from",
+                false,
+            ),
+            Kind::TakeAway => ("taking away what cannot stand twice of", true),
+            Kind::Add => ("adding what was taken away, in its new revision, to", false),
+        };
+        let doing = format!("{doing} blade {}", self.wanted.name);
+        tracing::info!("{doing}");
+        let mut tries = if step.kind == Kind::Contract { 2 } else { 1 };
+        loop {
+            tries -= 1;
+            let since = stack::newest_event(&self.session, stack).await?;
+            let target = self.target(&step.template, goes_back);
+            heat::update(&self.session, stack, &target).await?;
+            let ended = stack::settled(&self.session, stack, &since, self.deadline, self.cx).await;
+            match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
+                Ended::Complete(stack) => return Ok(stack),
+                Ended::Gone => {
+                    let summary = format!("The stack of blade {} was deleted", self.wanted.name);
+                    return Err(Diagnostics::error(summary, NEXT));
+                }
+                Ended::Failed { .. } if tries > 0 => {}
+                Ended::Failed { stack, reasons } => {
+                    return Err(self.failed(&stack, step.kind, before, reasons).await);
+                }
+            }
+        }
+    }
+
+    /// Makes sure that the version before serves, and says so.
+    async fn failed(
+        &self,
+        stack: &Stack,
+        kind: Kind,
+        before: &Template,
+        reasons: Vec<String>,
+    ) -> Diagnostics {
+        let name = &self.wanted.name;
+        let mut detail = reasons.join("\n");
+        let undone = match kind {
+            Kind::Add => self.add_again(stack).await,
+            _ => self.is_back(stack, before).await,
+        };
+        let standing = self.standing().await;
+        let summary = match (&undone, kind) {
+            (Ok(()), Kind::Change | Kind::Expand) => {
+                format!("The update of blade {name} failed; the version before still serves")
+            }
+            (Ok(()), _) => format!("The update of blade {name} failed; the version before is back"),
+            (Err(_), _) => format!("The update of blade {name} failed"),
+        };
+        match undone {
+            Ok(()) => {
+                let revisions = self.replaced.iter().map(|one| one.to.as_str());
+                let revisions = revisions.collect::<Vec<_>>().join(", ");
+                if !revisions.is_empty() {
+                    detail.push_str(&format!(
+                        "\nUndone: the new revision {revisions} was taken away."
+                    ));
+                }
+            }
+            Err(problem) => detail.push_str(&format!("\nNot undone: {problem}")),
+        }
+        if !standing.is_empty() {
+            detail.push_str(&format!("\nServing: {}.", standing.join("; ")));
+        }
+        detail.push_str("\nNext: correct the definition and apply again.");
+        Diagnostic::error(summary, detail).into()
+    }
+
+    /// After Heat's own rollback: whether the template before is what stands again; if not, asks
+    /// for it.
+    async fn is_back(&self, stack: &Stack, before: &Template) -> Result<(), String> {
+        let said = stack.stack_status == "ROLLBACK_COMPLETE";
+        // Heat's word alone is no proof: look at what it holds
+        let stands = heat::resources(&self.session, stack)
+            .await
+            .map_err(|error| error.to_string())?;
+        let names: BTreeSet<_> = stands
+            .iter()
+            .map(|one| one.resource_name.as_str())
+            .collect();
+        let wanted: BTreeSet<_> = before.resources.keys().map(String::as_str).collect();
+        if said && names == wanted {
+            return Ok(());
+        }
+        self.put_back(stack, before).await
+    }
+
+    /// After a server that could not stand twice failed to come back in its new revision.
+    async fn add_again(&self, stack: &Stack) -> Result<(), String> {
+        match &self.private.previous {
+            Some(previous) => self.put_back(stack, previous).await,
+            None => Err("the template before is not known".to_owned()),
+        }
+    }
+
+    async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
+        tracing::info!(blade = %self.wanted.name, "putting the version before back");
+        let text = |error: crate::cloud::CloudError| error.to_string();
+        heat::update(&self.session, stack, &self.target(template, false))
+            .await
+            .map_err(text)?;
+        let ended = stack::settled(&self.session, stack, "", self.deadline, self.cx).await;
+        match ended {
+            Ok(Ended::Complete(_)) => Ok(()),
+            Ok(Ended::Failed { stack, reasons }) => Err(format!(
+                "stack {} is {}: {}",
+                stack.id,
+                stack.stack_status,
+                reasons.join("; ")
+            )),
+            Ok(Ended::Gone) => Err("the stack is gone".to_owned()),
+            Err(_) => Err(format!("stack {} did not settle in time", stack.id)),
+        }
+    }
+
+    /// The servers before the update as Nova sees them now.
+    async fn standing(&self) -> Vec<String> {
+        let mut standing = Vec::new();
+        let ids = self.prior.server_ids.known().cloned().unwrap_or_default();
+        for one in &self.replaced {
+            let Some(id) = ids.get(one.server.as_ref()).and_then(|id| id.as_str()) else {
+                continue;
+            };
+            if let Ok(Some(server)) = compute::server(&self.session, id).await {
+                let never = match one.strategy {
+                    Strategy::SideBySide => ", the same server, never stopped",
+                    Strategy::Recreate => "",
+                };
+                standing.push(format!(
+                    "server {:?} is {id} ({}), revision {}{never}",
+                    one.server.as_ref(),
+                    server.status,
+                    one.from
+                ));
+            }
+        }
+        standing
+    }
+}

@@ -1,0 +1,18 @@
+//! The client of an OpenStack cloud: who one is, where its services are, and calls to them.
+//!
+//! A [`Call`] is a value that says service, method, path and body; a [`Session`] sends it within
+//! one project. Nothing here knows what a blade is.
+
+mod call;
+mod config;
+mod error;
+mod identity;
+mod retry;
+pub mod services;
+mod session;
+
+pub use call::{Call, Service};
+pub use config::{ConfigError, Credentials, Environment};
+pub use error::CloudError;
+pub use identity::Identity;
+pub use session::{Cloud, Session};

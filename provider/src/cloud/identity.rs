@@ -1,0 +1,95 @@
+//! What Keystone says of a token: who, in which project, with which roles, and the catalogue.
+
+use serde::Deserialize;
+
+use super::call::Service;
+
+/// A token's own description.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Identity {
+    pub(crate) expires_at: jiff::Timestamp,
+    pub(crate) user: Reference,
+    #[serde(default)]
+    pub(crate) project: Option<Reference>,
+    #[serde(default)]
+    pub(crate) roles: Vec<Reference>,
+    #[serde(default)]
+    pub(crate) catalog: Vec<CatalogEntry>,
+    #[serde(default)]
+    pub(crate) application_credential: Option<ApplicationCredential>,
+}
+
+/// A thing with a name.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Reference {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ApplicationCredential {
+    /// A restricted one can make neither trusts nor other credentials.
+    pub(crate) restricted: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct CatalogEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Endpoint {
+    interface: String,
+    #[serde(default)]
+    region_id: Option<String>,
+    url: String,
+}
+
+impl Identity {
+    /// The address of a service in a region.
+    pub(crate) fn endpoint(
+        &self,
+        service: Service,
+        region: Option<&str>,
+        interface: &str,
+    ) -> Option<&str> {
+        // clouds.yaml takes both `public` and `publicURL`
+        let interface = interface.trim_end_matches("URL");
+        let entries = service
+            .types()
+            .iter()
+            .filter_map(|kind| self.catalog.iter().find(|entry| entry.kind == *kind));
+        let mut endpoints = entries.flat_map(|entry| &entry.endpoints);
+        let found = endpoints.find(|endpoint| {
+            endpoint.interface == interface
+                && region.is_none_or(|region| endpoint.region_id.as_deref() == Some(region))
+        });
+        found.map(|endpoint| endpoint.url.trim_end_matches('/'))
+    }
+
+    /// Types of the services there are.
+    pub(crate) fn available(&self) -> String {
+        let mut kinds: Vec<_> = self
+            .catalog
+            .iter()
+            .map(|entry| entry.kind.as_str())
+            .collect();
+        kinds.sort_unstable();
+        if kinds.is_empty() {
+            "nothing".to_owned()
+        } else {
+            kinds.join(", ")
+        }
+    }
+
+    /// Whether the token has a role.
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.name == name)
+    }
+}

@@ -1,0 +1,256 @@
+//! Heat: stacks, their resources and events.
+
+use std::collections::BTreeMap;
+
+use mkys_blade::Template;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cloud::error::found;
+use crate::cloud::{Call, CloudError, Service, Session};
+
+/// A stack.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stack {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub stack_name: String,
+    /// Action and status in one word, such as `UPDATE_COMPLETE`.
+    pub stack_status: String,
+    /// Why it has that status.
+    #[serde(default)]
+    pub stack_status_reason: Option<String>,
+    /// Marks on it.
+    #[serde(default)]
+    pub tags: Option<Vec<String>>,
+    /// What its template computes.
+    #[serde(default)]
+    pub outputs: Vec<StackOutput>,
+    /// When it was last changed; absent before the first change.
+    #[serde(default)]
+    pub updated_time: Option<String>,
+}
+
+/// An output of a stack.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StackOutput {
+    /// Its name.
+    pub output_key: String,
+    /// Its value; null while it cannot be computed.
+    #[serde(default)]
+    pub output_value: Value,
+}
+
+/// A resource of a stack.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StackResource {
+    /// Name in the template.
+    pub resource_name: String,
+    /// Heat's type.
+    pub resource_type: String,
+    /// Id of the thing in its own service; empty before it is made.
+    #[serde(default)]
+    pub physical_resource_id: String,
+}
+
+/// Something that happened to a resource.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Name in the template; the stack's own name for the stack.
+    #[serde(default)]
+    pub resource_name: String,
+    /// Such as `CREATE_FAILED`.
+    #[serde(default)]
+    pub resource_status: String,
+    /// Why.
+    #[serde(default)]
+    pub resource_status_reason: Option<String>,
+}
+
+/// What a stack is to become.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The template.
+    pub template: &'a Template,
+    /// Values of its parameters.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// Marks.
+    pub tags: &'a str,
+    /// Whether Heat goes back by itself when it fails.
+    pub rollback: bool,
+    /// Heat's own limit.
+    pub minutes: u64,
+}
+
+impl Wanted<'_> {
+    fn body(&self) -> Value {
+        let known = |name: &&String| self.template.parameters.contains_key(*name);
+        let parameters: BTreeMap<_, _> = self
+            .parameters
+            .iter()
+            .filter(|(name, _)| known(name))
+            .collect();
+        json!({
+            "template": self.template,
+            "parameters": parameters,
+            "tags": self.tags,
+            "disable_rollback": !self.rollback,
+            "timeout_mins": self.minutes.max(1),
+        })
+    }
+}
+
+impl Stack {
+    /// Whether Heat is at work on it.
+    pub fn is_busy(&self) -> bool {
+        self.stack_status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Whether a mark is on it.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags
+            .as_ref()
+            .is_some_and(|tags| tags.iter().any(|one| one == tag))
+    }
+
+    /// An output's text.
+    pub fn output(&self, name: &str) -> Option<&str> {
+        let output = self
+            .outputs
+            .iter()
+            .find(|output| output.output_key == name)?;
+        output
+            .output_value
+            .as_str()
+            .filter(|value| !value.is_empty())
+    }
+
+    fn path(&self) -> String {
+        format!("/stacks/{}/{}", self.stack_name, self.id)
+    }
+}
+
+/// The stack of a name, or of an id.
+///
+/// # Errors
+///
+/// As [`Session::send`]; so do all functions here.
+pub async fn stack(session: &Session, name: &str) -> Result<Option<Stack>, CloudError> {
+    // Heat answers a name with a redirect to name and id, which the client follows
+    let call = Call::get(Service::Orchestration, format!("/stacks/{name}")).key("stack");
+    found(session.send(call).await)
+}
+
+/// The same stack again, without computing its outputs: cheap enough to ask every second.
+pub async fn status(session: &Session, stack: &Stack) -> Result<Option<Stack>, CloudError> {
+    let call = Call::get(Service::Orchestration, stack.path()).query("resolve_outputs", "false");
+    found(session.send(call.key("stack")).await)
+}
+
+/// The same stack again, with its outputs.
+pub async fn outputs(session: &Session, stack: &Stack) -> Result<Option<Stack>, CloudError> {
+    found(
+        session
+            .send(Call::get(Service::Orchestration, stack.path()).key("stack"))
+            .await,
+    )
+}
+
+/// Starts a stack and answers its id.
+pub async fn create(
+    session: &Session,
+    name: &str,
+    wanted: &Wanted<'_>,
+) -> Result<String, CloudError> {
+    let mut body = wanted.body();
+    body["stack_name"] = json!(name);
+    #[derive(Deserialize)]
+    struct Made {
+        id: String,
+    }
+    let call = Call::post(Service::Orchestration, "/stacks", body).key("stack");
+    Ok(session.send::<Made>(call).await?.id)
+}
+
+/// Starts an update.
+pub async fn update(
+    session: &Session,
+    stack: &Stack,
+    wanted: &Wanted<'_>,
+) -> Result<(), CloudError> {
+    session
+        .run(Call::put(
+            Service::Orchestration,
+            stack.path(),
+            Some(wanted.body()),
+        ))
+        .await
+}
+
+/// Changes the marks of a stack and nothing else.
+pub async fn set_tags(session: &Session, stack: &Stack, tags: &str) -> Result<(), CloudError> {
+    let body = json!({ "tags": tags, "existing": true });
+    session
+        .run(Call::patch(Service::Orchestration, stack.path(), body))
+        .await
+}
+
+/// Starts a stack's end.
+pub async fn delete(session: &Session, stack: &Stack) -> Result<(), CloudError> {
+    found(
+        session
+            .run(Call::delete(Service::Orchestration, stack.path()))
+            .await,
+    )
+    .map(drop)
+}
+
+/// The template that stands.
+pub async fn template(session: &Session, stack: &Stack) -> Result<Template, CloudError> {
+    session
+        .send(Call::get(
+            Service::Orchestration,
+            format!("{}/template", stack.path()),
+        ))
+        .await
+}
+
+/// All resources of a stack.
+pub async fn resources(session: &Session, stack: &Stack) -> Result<Vec<StackResource>, CloudError> {
+    let path = format!("{}/resources", stack.path());
+    session
+        .send(Call::get(Service::Orchestration, path).key("resources"))
+        .await
+}
+
+/// What happened to a stack, the newest first.
+pub async fn events(session: &Session, stack: &Stack) -> Result<Vec<Event>, CloudError> {
+    let path = format!("{}/events", stack.path());
+    let call = Call::get(Service::Orchestration, path)
+        .query("sort_keys", "created_at")
+        .query("sort_dir", "desc")
+        .query("limit", "200");
+    session.send(call.key("events")).await
+}
+
+/// Asks Heat whether it would take a template, and gives its objection.
+pub async fn validate(
+    session: &Session,
+    template: &Template,
+    parameters: &BTreeMap<String, String>,
+) -> Result<(), CloudError> {
+    let body = json!({ "template": template, "environment": { "parameters": parameters } });
+    session
+        .run(Call::post(Service::Orchestration, "/validate", body))
+        .await
+}
+
+/// All stacks of the session's project.
+pub async fn stacks(session: &Session) -> Result<Vec<Stack>, CloudError> {
+    session
+        .send(Call::get(Service::Orchestration, "/stacks").key("stacks"))
+        .await
+}

@@ -1,0 +1,289 @@
+//! Neutron: networks, routers, ports, security rules.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::cloud::error::found;
+use crate::cloud::{Call, CloudError, Service, Session};
+
+/// A network.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Network {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether routers can have their gateway on it.
+    #[serde(default, rename = "router:external")]
+    pub external: bool,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Subnet {
+    /// Its id.
+    pub id: String,
+    /// Its network.
+    pub network_id: String,
+    /// Its addresses.
+    pub cidr: String,
+}
+
+/// A router.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Router {
+    /// Its id.
+    pub id: String,
+    /// Its static routes.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+}
+
+/// A static route.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub struct Route {
+    /// Where to.
+    pub destination: String,
+    /// Over which address.
+    pub nexthop: String,
+}
+
+/// A port.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Port {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// What it belongs to.
+    #[serde(default)]
+    pub device_id: String,
+    /// What kind of thing that is.
+    #[serde(default)]
+    pub device_owner: String,
+    /// Its addresses.
+    #[serde(default)]
+    pub fixed_ips: Vec<FixedIp>,
+}
+
+/// An address of a port.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FixedIp {
+    /// Subnet.
+    pub subnet_id: String,
+    /// Address.
+    pub ip_address: String,
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Rule {
+    /// Its id.
+    pub id: String,
+    /// `ingress` or `egress`.
+    pub direction: String,
+    /// Protocol; `None`: any.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// First port.
+    #[serde(default)]
+    pub port_range_min: Option<u16>,
+    /// Last port.
+    #[serde(default)]
+    pub port_range_max: Option<u16>,
+    /// From or to where.
+    #[serde(default)]
+    pub remote_ip_prefix: Option<String>,
+    /// Whoever made it may say so here.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// Something with an id and a name, for lists of what is in the way.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Thing {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+}
+
+fn get(path: impl Into<String>) -> Call {
+    Call::get(Service::Network, path)
+}
+
+/// All external networks that the session sees.
+///
+/// # Errors
+///
+/// As [`Session::send`]; so do all functions here.
+pub async fn external_networks(session: &Session) -> Result<Vec<Network>, CloudError> {
+    session
+        .send(
+            get("/networks")
+                .query("router:external", "true")
+                .key("networks"),
+        )
+        .await
+}
+
+/// The subnets of a network.
+pub async fn subnets(session: &Session, network: &str) -> Result<Vec<Subnet>, CloudError> {
+    session
+        .send(get("/subnets").query("network_id", network).key("subnets"))
+        .await
+}
+
+/// A router.
+pub async fn router(session: &Session, id: &str) -> Result<Option<Router>, CloudError> {
+    found(
+        session
+            .send(get(format!("/routers/{id}")).key("router"))
+            .await,
+    )
+}
+
+/// Sets all static routes of a router.
+pub async fn set_routes(
+    session: &Session,
+    router: &str,
+    routes: &[Route],
+) -> Result<(), CloudError> {
+    let body = json!({ "router": { "routes": routes } });
+    session
+        .run(Call::put(
+            Service::Network,
+            format!("/routers/{router}"),
+            Some(body),
+        ))
+        .await
+}
+
+/// Gives a router a port.
+pub async fn add_interface(session: &Session, router: &str, port: &str) -> Result<(), CloudError> {
+    let body = Some(json!({ "port_id": port }));
+    let path = format!("/routers/{router}/add_router_interface");
+    session.run(Call::put(Service::Network, path, body)).await
+}
+
+/// Takes a port off a router; Neutron deletes the port with it.
+pub async fn remove_interface(
+    session: &Session,
+    router: &str,
+    port: &str,
+) -> Result<(), CloudError> {
+    let body = Some(json!({ "port_id": port }));
+    let path = format!("/routers/{router}/remove_router_interface");
+    found(session.run(Call::put(Service::Network, path, body)).await).map(drop)
+}
+
+/// Makes a port on a network in a project.
+pub async fn create_port(
+    session: &Session,
+    project: &str,
+    network: &str,
+    name: &str,
+    description: &str,
+) -> Result<Port, CloudError> {
+    let body = json!({ "port": {
+        "network_id": network,
+        "project_id": project,
+        "name": name,
+        "description": description,
+        // a router forwards other addresses than its own
+        "port_security_enabled": false,
+        "security_groups": [],
+    } });
+    session
+        .send(Call::post(Service::Network, "/ports", body).key("port"))
+        .await
+}
+
+/// A port by id.
+pub async fn port(session: &Session, id: &str) -> Result<Option<Port>, CloudError> {
+    found(session.send(get(format!("/ports/{id}")).key("port")).await)
+}
+
+/// The ports of a network with a name.
+pub async fn ports_named(
+    session: &Session,
+    network: &str,
+    name: &str,
+) -> Result<Vec<Port>, CloudError> {
+    let call = get("/ports")
+        .query("network_id", network)
+        .query("name", name);
+    session.send(call.key("ports")).await
+}
+
+/// Takes a port away.
+pub async fn delete_port(session: &Session, id: &str) -> Result<(), CloudError> {
+    found(
+        session
+            .run(Call::delete(Service::Network, format!("/ports/{id}")))
+            .await,
+    )
+    .map(drop)
+}
+
+/// All rules of a security group.
+pub async fn rules(session: &Session, group: &str) -> Result<Vec<Rule>, CloudError> {
+    let call = get("/security-group-rules").query("security_group_id", group);
+    session.send(call.key("security_group_rules")).await
+}
+
+/// Makes a rule that lets TCP in to one port, or everything of a protocol without a port.
+pub async fn allow(
+    session: &Session,
+    group: &str,
+    protocol: &str,
+    port: Option<u16>,
+    from: &str,
+    description: &str,
+) -> Result<Rule, CloudError> {
+    let body = json!({ "security_group_rule": {
+        "security_group_id": group,
+        "direction": "ingress",
+        "ethertype": "IPv4",
+        "protocol": protocol,
+        "port_range_min": port,
+        "port_range_max": port,
+        "remote_ip_prefix": from,
+        "description": description,
+    } });
+    let call = Call::post(Service::Network, "/security-group-rules", body);
+    session.send(call.key("security_group_rule")).await
+}
+
+/// Takes a rule away.
+pub async fn delete_rule(session: &Session, id: &str) -> Result<(), CloudError> {
+    let path = format!("/security-group-rules/{id}");
+    found(session.run(Call::delete(Service::Network, path)).await).map(drop)
+}
+
+/// Everything of one kind (`networks`, `routers`, `floatingips`, …) that a project owns.
+pub async fn owned(
+    session: &Session,
+    kind: &'static str,
+    project: &str,
+) -> Result<Vec<Thing>, CloudError> {
+    session
+        .send(
+            get(format!("/{kind}"))
+                .query("project_id", project)
+                .key(match kind {
+                    "security-groups" => "security_groups",
+                    kind => kind,
+                }),
+        )
+        .await
+}
+
+/// All ports that a project owns.
+pub async fn owned_ports(session: &Session, project: &str) -> Result<Vec<Port>, CloudError> {
+    session
+        .send(get("/ports").query("project_id", project).key("ports"))
+        .await
+}

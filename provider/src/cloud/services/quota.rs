@@ -1,0 +1,143 @@
+//! Quotas: one set for a blade, three services that each hold a part of it.
+
+use std::collections::BTreeMap;
+
+use mkys_blade::Quota;
+use serde_json::{Map, Value, json};
+
+use crate::cloud::error::found;
+use crate::cloud::{Call, CloudError, Service, Session};
+
+/// Which service holds a limit, and its name there.
+const LIMITS: [(&str, Service, &str); 10] = [
+    ("instances", Service::Compute, "instances"),
+    ("cores", Service::Compute, "cores"),
+    ("ram", Service::Compute, "ram"),
+    ("volumes", Service::Volume, "volumes"),
+    ("gigabytes", Service::Volume, "gigabytes"),
+    ("networks", Service::Network, "network"),
+    ("ports", Service::Network, "port"),
+    ("routers", Service::Network, "router"),
+    ("floating_ips", Service::Network, "floatingip"),
+    ("security_groups", Service::Network, "security_group"),
+];
+
+fn place(service: Service, project: &str) -> (String, &'static str) {
+    match service {
+        Service::Network => (format!("/quotas/{project}"), "quota"),
+        _ => (format!("/os-quota-sets/{project}"), "quota_set"),
+    }
+}
+
+/// Sets the limits that `quota` names.
+///
+/// # Errors
+///
+/// As [`Session::send`]; so do all functions here.
+pub async fn set(session: &Session, project: &str, quota: &Quota) -> Result<(), CloudError> {
+    for service in [Service::Compute, Service::Volume, Service::Network] {
+        let limits: Map<String, Value> = quota
+            .entries()
+            .into_iter()
+            .filter_map(|(name, limit)| {
+                let (_, _, there) = LIMITS
+                    .iter()
+                    .find(|(known, of, _)| *known == name && *of == service)?;
+                Some(((*there).to_owned(), json!(limit?)))
+            })
+            .collect();
+        if limits.is_empty() {
+            continue;
+        }
+        let (path, key) = place(service, project);
+        session
+            .run(Call::put(service, path, Some(json!({ key: limits }))))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The limits that hold for a project.
+pub async fn get(session: &Session, project: &str) -> Result<Quota, CloudError> {
+    let mut all: BTreeMap<&str, i64> = BTreeMap::new();
+    for service in [Service::Compute, Service::Volume, Service::Network] {
+        let (path, key) = place(service, project);
+        let set: Map<String, Value> = session.send(Call::get(service, path).key(key)).await?;
+        for (name, of, there) in LIMITS {
+            if of == service
+                && let Some(limit) = set.get(there).and_then(Value::as_i64)
+            {
+                all.insert(name, limit);
+            }
+        }
+    }
+    Ok(from_map(&all))
+}
+
+/// Limits less what is used of them, for the session's own project; what has no limit is absent.
+pub async fn free(session: &Session, project: &str) -> Result<Quota, CloudError> {
+    let mut all: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut note = |name, limit: Option<i64>, used: Option<i64>| {
+        if let (Some(limit), Some(used)) = (limit, used)
+            && limit >= 0
+        {
+            all.insert(name, limit - used);
+        }
+    };
+    for (service, names) in [
+        (
+            Service::Compute,
+            &[
+                ("instances", "maxTotalInstances", "totalInstancesUsed"),
+                ("cores", "maxTotalCores", "totalCoresUsed"),
+                ("ram", "maxTotalRAMSize", "totalRAMUsed"),
+            ][..],
+        ),
+        (
+            Service::Volume,
+            &[
+                ("volumes", "maxTotalVolumes", "totalVolumesUsed"),
+                ("gigabytes", "maxTotalVolumeGigabytes", "totalGigabytesUsed"),
+            ][..],
+        ),
+    ] {
+        let limits: Value = session
+            .send(Call::get(service, "/limits").key("limits"))
+            .await?;
+        let number = |name: &str| {
+            limits
+                .get("absolute")
+                .and_then(|all| all.get(name)?.as_i64())
+        };
+        for (name, limit, used) in names {
+            note(name, number(limit), number(used));
+        }
+    }
+    let call = Call::get(Service::Network, format!("/quotas/{project}/details.json"));
+    // an extension that not every Neutron has
+    if let Some(set) = found(session.send::<Map<String, Value>>(call.key("quota")).await)? {
+        for (name, service, there) in LIMITS {
+            let number = |what: &str| set.get(there).and_then(|one| one.get(what)?.as_i64());
+            if service == Service::Network {
+                note(name, number("limit"), number("used"));
+            }
+        }
+    }
+    Ok(from_map(&all))
+}
+
+fn from_map(all: &BTreeMap<&str, i64>) -> Quota {
+    let get = |name: &str| all.get(name).copied();
+    Quota {
+        instances: get("instances"),
+        cores: get("cores"),
+        ram: get("ram"),
+        volumes: get("volumes"),
+        gigabytes: get("gigabytes"),
+        networks: get("networks"),
+        ports: get("ports"),
+        routers: get("routers"),
+        floating_ips: get("floating_ips"),
+        security_groups: get("security_groups"),
+    }
+}

@@ -1,0 +1,13 @@
+//! The MKYS provider: its resources over the clients they use. The binary serves it.
+
+mod blade;
+pub mod cloud;
+mod nearest;
+mod platform;
+mod provider;
+mod render;
+
+pub use blade::Blade;
+pub use platform::Platform;
+pub use provider::Mkys;
+pub use render::Render;

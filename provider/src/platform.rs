@@ -1,0 +1,78 @@
+//! What configuring the provider makes, and its resources share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use ipnet::Ipv4Net;
+use mkys_blade::{Audience, Settings};
+use mkys_edge_client::EdgeClient;
+use mkys_plugin::Diagnostics;
+
+use crate::cloud::Cloud;
+
+/// The platform that the provider works on; set once, when the provider is configured.
+#[derive(Clone, Debug, Default)]
+pub struct Platform(Arc<OnceLock<Configured>>);
+
+/// A configured platform.
+#[derive(Debug)]
+pub(crate) struct Configured {
+    /// The cloud; `None`: nobody named one, so plans are made without it.
+    pub(crate) cloud: Option<Cloud>,
+    /// What all blades share.
+    pub(crate) settings: Settings,
+    /// Names or ids of the external networks.
+    pub(crate) external: BTreeMap<Audience, String>,
+    /// Ranges of the devops external network, where Neutron does not show them.
+    pub(crate) devops_cidrs: Vec<Ipv4Net>,
+    /// Whether a blade's group may have the role `admin`.
+    pub(crate) allow_admin_role: bool,
+    /// The edge, for routes.
+    pub(crate) edge: Option<EdgeClient>,
+}
+
+impl Platform {
+    pub(crate) fn set(&self, configured: Configured) {
+        // a CLI configures a provider once; a second time would change nothing
+        let _ = self.0.set(configured);
+    }
+
+    /// The configured platform; `None` before, as while a configuration is only validated.
+    pub(crate) fn get(&self) -> Option<&Configured> {
+        self.0.get()
+    }
+
+    /// The configured platform, for work that needs it.
+    pub(crate) fn configured(&self) -> Result<&Configured, Diagnostics> {
+        self.get().ok_or_else(|| {
+            Diagnostics::error(
+                "The provider is not configured",
+                "A value of its configuration is not known yet. Apply what it depends on first.",
+            )
+        })
+    }
+}
+
+impl Configured {
+    /// The cloud, for work that needs it.
+    pub(crate) fn cloud(&self) -> Result<&Cloud, Diagnostics> {
+        self.cloud.as_ref().ok_or_else(|| {
+            Diagnostics::error(
+                "No cloud is named",
+                "Set `cloud` in the provider's configuration (a cloud of clouds.yaml), OS_CLOUD, \
+                 or OS_AUTH_URL with its credential.",
+            )
+        })
+    }
+
+    /// The edge, for work that needs it.
+    pub(crate) fn edge(&self) -> Result<&EdgeClient, Diagnostics> {
+        self.edge.as_ref().ok_or_else(|| {
+            Diagnostics::error(
+                "No edge is named",
+                "Set `edge = { url, token }` in the provider's configuration, or MKYS_EDGE_URL \
+                 and MKYS_EDGE_TOKEN.",
+            )
+        })
+    }
+}

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use super::external::{finish, run};
 use super::{Error, Lab, embedded};
 
-/// Programs whose libraries the guest carries: what is downloaded into it at boot may need them.
-const NEEDS_LIBRARIES_OF: &str = "/usr/bin/prometheus-node-exporter";
 const FOLDERS: [&str; 12] = [
     "bin",
     "dev",
@@ -44,7 +42,7 @@ pub(crate) fn build(lab: &Lab) -> Result<PathBuf, Error> {
     let unpacked = work.join("package");
     run(&["dpkg-deb", "-x", &show(&package), &show(&unpacked)])?;
     modules(&unpacked, &root)?;
-    libraries(&root)?;
+    programs(&root)?;
     own_files(&root)?;
     let kernel = entry_starting(&unpacked.join("boot"), "vmlinuz-")?;
     copy(&kernel, &work.join("vmlinuz"))?;
@@ -132,24 +130,32 @@ fn modules(unpacked: &Path, root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// busybox, and the libraries at the paths where the loader looks.
-fn libraries(root: &Path) -> Result<(), Error> {
+/// busybox, and the programs of the list with their libraries at the paths where the loader looks.
+fn programs(root: &Path) -> Result<(), Error> {
     copy(Path::new("/bin/busybox"), &root.join("bin/busybox"))?;
     for shell in ["sh", "ash"] {
         run(&["ln", "-sf", "busybox", &show(&root.join("bin").join(shell))])?;
     }
-    let listed = run(&["ldd", NEEDS_LIBRARIES_OF])?;
-    for library in listed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        let target = root.join(library.trim_start_matches('/'));
-        if let Some(folder) = target.parent() {
-            make(folder)?;
+    let listed = embedded::file("image/programs.txt").unwrap_or_default();
+    for line in listed.lines().filter(|line| !line.starts_with('#')) {
+        let Some((program, target)) = line.split_once(' ') else {
+            continue;
+        };
+        if target != "-" {
+            copy(Path::new(program), &root.join(target))?;
         }
-        copy(Path::new(library), &target)?;
+        for library in run(&["ldd", program])?
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+        {
+            let target = root.join(library.trim_start_matches('/'));
+            if let Some(folder) = target.parent() {
+                make(folder)?;
+            }
+            copy(Path::new(library), &target)?;
+        }
     }
-    Ok(())
+    copy(Path::new("/etc/mke2fs.conf"), &root.join("etc/mke2fs.conf"))
 }
 
 fn own_files(root: &Path) -> Result<(), Error> {

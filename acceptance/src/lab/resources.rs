@@ -10,6 +10,9 @@ use super::{Error, identity};
 use crate::place;
 use crate::settings::{ExternalNetwork, Settings};
 
+/// The image property that says which file was uploaded.
+const VERSION: &str = "lab_file";
+
 /// The two external networks with their pools.
 pub(crate) fn external_networks(settings: &Settings) -> Result<(), Error> {
     let cloud = Cloud::sign_in_once()?;
@@ -80,19 +83,22 @@ pub(crate) fn volume_type() -> Result<(), Error> {
     Ok(())
 }
 
-/// Hands the guest image to Glance; one whose upload was cut short is made anew.
+/// Hands the guest image to Glance; one whose upload was cut short, or of another version, is made anew.
 pub(crate) fn image(file: &Path) -> Result<(), Error> {
     let cloud = Cloud::sign_in_once()?;
     let name = place::IMAGE;
+    let version = fs::read_link(file)
+        .map(|target| target.display().to_string())
+        .unwrap_or_default();
     let list = format!("/images?name={name}");
     if let Some(found) = cloud.find(Api::Image, &list, "images", name)? {
-        if found["status"] == "active" {
+        if found["status"] == "active" && found[VERSION] == version.as_str() {
             return Ok(());
         }
         cloud.delete(Api::Image, &format!("/images/{}", text(&found["id"])))?;
     }
     let body = json!({"name": name, "disk_format": "raw", "container_format": "bare",
-        "visibility": "public", "min_disk": 1, "min_ram": 128, "alias": "tiny", "os_type": "linux",
+        "visibility": "public", "min_disk": 1, "min_ram": 128, "alias": "tiny", VERSION: version, "os_type": "linux",
         "hw_disk_bus": "virtio", "hw_vif_model": "virtio"});
     let id = text(&cloud.post(Api::Image, "/images", &body)?["id"]);
     let content = fs::read(file).map_err(Error::io(format!("read {}", file.display())))?;

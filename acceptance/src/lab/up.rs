@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lock::Lock;
 use super::pause::{self, Cancel};
@@ -17,6 +17,7 @@ use super::{
 };
 
 const LINES_SHOWN: usize = 20;
+const GRACE: Duration = Duration::from_secs(20);
 
 /// How the lab was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +150,14 @@ fn start(lab: &Lab, templates: &Templates, table: &Table, found: Found) -> Resul
 
 fn start_service(lab: &Lab, unit: &Unit, service: &Service, cancel: &Cancel) -> Result<(), Error> {
     let place = &lab.place;
-    if is_well(lab, unit, service) {
+    let well = || is_well(lab, unit, service).then_some(());
+    // What runs gets time to answer: what it reports to may have been repaired a moment ago.
+    let grace = if process::alive(place, &unit.name).is_some() {
+        GRACE
+    } else {
+        Duration::ZERO
+    };
+    if pause::until(grace, well).is_some() {
         return Ok(());
     }
     process::stop(place, unit, service);

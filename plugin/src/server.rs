@@ -27,7 +27,7 @@ pub struct Server;
 #[must_use]
 pub struct ServerBuilder {
     name: &'static str,
-    catalogue: Catalogue,
+    pub(crate) catalogue: Catalogue,
     grace: Duration,
 }
 
@@ -101,11 +101,6 @@ impl ServerBuilder {
     /// is, and gets exit code 1.
     pub fn run(self) -> ExitCode {
         serve::run(self.catalogue, self.grace)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn into_catalogue(self) -> Catalogue {
-        self.catalogue
     }
 }
 

@@ -41,8 +41,11 @@ fn mark_object(
         };
         if written.is_null() && attribute.behaviour.default.is_none() {
             if attribute.computed {
+                // What can't change in place does not: else every change would replace the resource.
+                let behaviour = &attribute.behaviour;
+                let stays = behaviour.use_state_for_unknown || behaviour.replace.is_some();
                 // A null in state says nothing: the attribute may be younger than the state.
-                let stays = attribute.behaviour.use_state_for_unknown && !before.is_null();
+                let stays = stays && !before.is_null();
                 *value = if stays {
                     before.clone()
                 } else {

@@ -182,7 +182,7 @@ impl Attribute {
         self
     }
 
-    /// A change of it replaces the resource. In nested attributes: a change within an element that stays, not
+    /// A change of it replaces the resource. One that is computed and left open stays as it is in state. In nested attributes: a change within an element that stays, not
     /// an element that comes or goes.
     #[must_use]
     pub fn requires_replace(mut self) -> Self {

@@ -9,7 +9,9 @@ mod log;
 mod tests;
 mod tls;
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +117,7 @@ async fn serve(
     // A folder of its own that nobody else can enter; it goes away with this value.
     let folder = tempfile::Builder::new()
         .prefix("plugin")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&socket_folder)
         .map_err(no_socket)?;
     let socket = folder.path().join("socket");

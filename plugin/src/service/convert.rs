@@ -58,26 +58,35 @@ pub(super) fn path(path: Path) -> wire::AttributePath {
 }
 
 pub(super) fn diagnostics(diagnostics: Diagnostics) -> Vec<wire::Diagnostic> {
-    let convert = |diagnostic: Diagnostic| {
-        let Diagnostic {
-            severity,
-            summary,
-            detail,
-            path: at,
-        } = diagnostic;
-        let severity = match severity {
-            Severity::Error => wire::diagnostic::Severity::Error,
-            Severity::Warning => wire::diagnostic::Severity::Warning,
-        };
-        let attribute = at.filter(|at| !at.is_whole()).map(path);
-        wire::Diagnostic {
-            severity: severity.into(),
-            summary,
-            detail,
-            attribute,
-        }
+    diagnostics.into_iter().map(diagnostic).collect()
+}
+
+/// The CLIs find the line of an attribute at the top, but of a nested one only that of the whole resource. So the address ends
+/// at the top, where the line is at least near, and the text has the rest.
+fn diagnostic(diagnostic: Diagnostic) -> wire::Diagnostic {
+    let Diagnostic {
+        severity,
+        summary,
+        detail,
+        path: at,
+    } = diagnostic;
+    let severity = match severity {
+        Severity::Error => wire::diagnostic::Severity::Error,
+        Severity::Warning => wire::diagnostic::Severity::Warning,
     };
-    diagnostics.into_iter().map(convert).collect()
+    let at = at.unwrap_or_default();
+    let detail = match at.steps() {
+        [] | [_] => detail,
+        _ if detail.is_empty() => format!("At {at}."),
+        _ => format!("At {at}: {detail}"),
+    };
+    let attribute = at.steps().first().map(|step| path(step.clone().into()));
+    wire::Diagnostic {
+        severity: severity.into(),
+        summary,
+        detail,
+        attribute,
+    }
 }
 
 pub(super) fn capabilities(message: Option<wire::ClientCapabilities>) -> ClientCapabilities {

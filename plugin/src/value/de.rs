@@ -7,6 +7,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::model::VALUE;
 use super::number::NUMBER;
 use super::{ModelError, Number, Value};
 use crate::attr::MAYBE_UNKNOWN;
@@ -72,10 +73,9 @@ impl<'de> Deserializer<'de> for Value {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ModelError> {
-        if name == MAYBE_UNKNOWN && self.is_unknown() {
-            return visitor.visit_unit();
-        }
         match self {
+            Self::Unknown if name == MAYBE_UNKNOWN || name == VALUE => visitor.visit_unit(),
+            Self::Number(number) if name == VALUE => visitor.visit_string(number.to_string()),
             // As text: nothing is rounded.
             Self::Number(number) if name == NUMBER => {
                 visitor.visit_newtype_struct(Self::String(number.to_string()))

@@ -1,12 +1,16 @@
-//! A value of any type, as it travels between the CLI and a model. Resource code does not see it: it sees models.
+//! A value of any type, as it travels between the CLI and a model. Resource code sees models; only for a dynamic attribute a
+//! model has a `Value` itself.
 
 mod compare;
 mod de;
 pub(crate) mod json;
+mod model;
 pub(crate) mod msgpack;
 mod number;
 mod ser;
 mod serde_error;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

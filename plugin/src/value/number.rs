@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// The name under which [`Number`] speaks with this crate's own serializer and deserializer; elsewhere it is text.
+/// The name under which [`Number`] speaks with this crate's own serializer and deserializer; elsewhere it is a number, or text
+/// where a number would lose something.
 pub(super) const NUMBER: &str = "$mkys_plugin::Number";
 
 /// The text is no decimal number.
@@ -193,7 +194,24 @@ impl fmt::Display for Number {
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(NUMBER, &self.plain())
+        serializer.serialize_newtype_struct(NUMBER, &Lossless(self))
+    }
+}
+
+/// As a number where that loses nothing, else as text.
+struct Lossless<'a>(&'a Number);
+
+impl Serialize for Lossless<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Form::Integer(integer) = self.0.0 {
+            return serializer.serialize_i64(integer);
+        }
+        let float = self.0.as_f64();
+        if Number::from_f64(float).as_ref() == Some(self.0) {
+            serializer.serialize_f64(float)
+        } else {
+            serializer.serialize_str(&self.0.plain())
+        }
     }
 }
 

@@ -1,1 +1,0 @@
-//! The server in process, by a real client over TLS.

@@ -1,0 +1,15 @@
+//! The conformance suite: the probe provider driven by every CLI there is, as a person would. `TF_CLIS` names the CLIs, separated by
+//! colons; without it they are `terraform` and `tofu` on the `PATH`. With none the suite fails: it never passes untried.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod cli;
+mod errors;
+mod extras;
+mod interrupted;
+mod lifecycle;
+mod values;

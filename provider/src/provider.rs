@@ -86,7 +86,11 @@ impl Provider for Mkys {
             }
         };
         let edge = config.edge.known().cloned().unwrap_or_default();
-        let external = config.external_networks.known().cloned().unwrap_or_default();
+        let external = config
+            .external_networks
+            .known()
+            .cloned()
+            .unwrap_or_default();
         let at_edge = |name: &str| Path::root("edge").attribute(name);
         let at_external = Path::root("external_networks").attribute("devops_cidrs");
         let settings = Settings {
@@ -97,7 +101,10 @@ impl Provider for Mkys {
         if let Some(source) = &settings.probe_source {
             check_source(source)?;
         }
-        let named = [(Audience::Users, external.users), (Audience::Devops, external.devops)];
+        let named = [
+            (Audience::Users, external.users),
+            (Audience::Devops, external.devops),
+        ];
         self.platform.set(Configured {
             cloud,
             settings,
@@ -115,12 +122,23 @@ impl Provider for Mkys {
 
 fn edge_client(edge: &Edge, environment: &Environment) -> Result<Option<EdgeClient>, Diagnostics> {
     let variable = |name: &str| environment.variables.get(name).cloned();
-    let url = edge.url.clone().into_option().or_else(|| variable("MKYS_EDGE_URL"));
+    let url = edge
+        .url
+        .clone()
+        .into_option()
+        .or_else(|| variable("MKYS_EDGE_URL"));
     let Some(url) = url else { return Ok(None) };
-    let token = edge.token.clone().into_option().or_else(|| variable("MKYS_EDGE_TOKEN"));
+    let token = edge
+        .token
+        .clone()
+        .into_option()
+        .or_else(|| variable("MKYS_EDGE_TOKEN"));
     let Some(token) = token else {
-        let detail = "Set `edge.token`, or MKYS_EDGE_TOKEN; an administrator of the edge makes one.";
-        return Err(Diagnostic::error("The edge has no token", detail).at(Path::root("edge")).into());
+        let detail =
+            "Set `edge.token`, or MKYS_EDGE_TOKEN; an administrator of the edge makes one.";
+        return Err(Diagnostic::error("The edge has no token", detail)
+            .at(Path::root("edge"))
+            .into());
     };
     let mut settings = EdgeSettings::new(url, token);
     if let Some(path) = edge.ca_file.as_str().map(PathBuf::from) {
@@ -165,8 +183,14 @@ fn schema() -> Schema {
     let text = |text: &str| Attribute::string().optional().description(text);
     let texts = |text: &str| Attribute::list(Type::String).optional().description(text);
     let external = Nested::new()
-        .attribute("users", text("That of the users audience, by name or id; default `users`."))
-        .attribute("devops", text("That of the devops audience; default `devops`."))
+        .attribute(
+            "users",
+            text("That of the users audience, by name or id; default `users`."),
+        )
+        .attribute(
+            "devops",
+            text("That of the devops audience; default `devops`."),
+        )
         .attribute(
             "devops_cidrs",
             texts("Its addresses, where Neutron does not show its subnets to the credential."),
@@ -175,9 +199,13 @@ fn schema() -> Schema {
         .attribute("url", text("Address of its API; or `MKYS_EDGE_URL`."))
         .attribute(
             "token",
-            text("A token of it; better by `MKYS_EDGE_TOKEN`, which is written nowhere.").sensitive(),
+            text("A token of it; better by `MKYS_EDGE_TOKEN`, which is written nowhere.")
+                .sensitive(),
         )
-        .attribute("ca_file", text("PEM file of the CA that signed its certificate."))
+        .attribute(
+            "ca_file",
+            text("PEM file of the CA that signed its certificate."),
+        )
         .attribute(
             "users_cidrs",
             texts(
@@ -185,21 +213,24 @@ fn schema() -> Schema {
                  in.",
             ),
         )
-        .attribute("devops_cidrs", texts("Its addresses on the devops external network."));
+        .attribute(
+            "devops_cidrs",
+            texts("Its addresses on the devops external network."),
+        );
     Schema::new()
         .description(DESCRIPTION)
         .attribute("cloud", text("A cloud of `clouds.yaml`; or `OS_CLOUD`."))
         .attribute(
             "external_networks",
-            Attribute::nested(external).optional().description(
-                "The two external networks, one for each audience.",
-            ),
+            Attribute::nested(external)
+                .optional()
+                .description("The two external networks, one for each audience."),
         )
         .attribute(
             "edge",
-            Attribute::nested(edge).optional().description(
-                "The web service beside NGINX that gives routes.",
-            ),
+            Attribute::nested(edge)
+                .optional()
+                .description("The web service beside NGINX that gives routes."),
         )
         .attribute(
             "probe_source",

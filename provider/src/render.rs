@@ -32,9 +32,9 @@ impl Function for Render {
     }
 
     async fn call(&self, (model,): (Model,), _cx: &Context) -> Result<String, FunctionError> {
-        let definition: Definition = model
-            .definition()
-            .map_err(|_| FunctionError::argument(0, "a value of the definition is not known yet"))?;
+        let definition: Definition = model.definition().map_err(|_| {
+            FunctionError::argument(0, "a value of the definition is not known yet")
+        })?;
         let blade = definition.validate().map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             FunctionError::argument(0, problems.join("\n"))

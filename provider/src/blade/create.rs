@@ -80,15 +80,8 @@ impl Creation<'_> {
                 let people = project::people(self.configured, &own, project).await?;
                 let id = match project::find(&own, name).await? {
                     project::Found::Nothing => {
-                        let draft = Private::default();
-                        resolve::resolve(
-                            self.configured,
-                            &own,
-                            &self.wanted,
-                            &self.compiled,
-                            &draft,
-                        )
-                        .await?;
+                        resolve::resolve(self.configured, &own, &self.wanted, &self.compiled)
+                            .await?;
                         project::make(&own, &self.wanted).await?.id
                     }
                     project::Found::Unfinished(found) => found.id,
@@ -115,14 +108,8 @@ impl Creation<'_> {
             true => heat::stack(&session, name.as_ref()).await?,
             false => plan::stack_in_the_way(&session, &self.wanted).await?,
         };
-        let resolved = resolve::resolve(
-            self.configured,
-            &session,
-            &self.wanted,
-            &self.compiled,
-            &Private::default(),
-        )
-        .await;
+        let resolved =
+            resolve::resolve(self.configured, &session, &self.wanted, &self.compiled).await;
         let built = match resolved {
             Ok(resolved) => {
                 self.build(&session, &planned, &project, stood, &resolved)

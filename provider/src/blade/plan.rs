@@ -59,17 +59,9 @@ impl Blade {
             return Ok(());
         }
         let resolved = match &configured.cloud {
-            Some(cloud) => Some(
-                online(
-                    configured,
-                    cloud,
-                    &wanted,
-                    &compiled,
-                    plan.prior.as_ref(),
-                    &plan.private,
-                )
-                .await?,
-            ),
+            Some(cloud) => {
+                Some(online(configured, cloud, &wanted, &compiled, plan.prior.as_ref()).await?)
+            }
             None => {
                 let detail = "No cloud is named, so names and quota were not checked. What the \
                               definition itself says was.";
@@ -204,7 +196,6 @@ async fn online(
     wanted: &Definition,
     compiled: &Compiled,
     prior: Option<&Model>,
-    private: &Private,
 ) -> Result<Resolved, Diagnostics> {
     let own = cloud.own();
     // the project exists once the blade does
@@ -224,7 +215,7 @@ async fn online(
             own.clone()
         }
     };
-    let resolved = resolve::resolve(configured, &session, wanted, compiled, private).await?;
+    let resolved = resolve::resolve(configured, &session, wanted, compiled).await?;
     let mut problems = resolve::quota_problems(wanted, &resolved.sizes);
     if wanted.project.is_none() && prior.is_none() {
         stack_in_the_way(&session, wanted).await?;

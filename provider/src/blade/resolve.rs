@@ -7,7 +7,6 @@ use mkys_blade::{
 };
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
-use super::state::Private;
 use crate::cloud::services::catalogue::{self, Flavor, Image};
 use crate::cloud::services::network;
 use crate::cloud::{CloudError, Service, Session};
@@ -29,14 +28,14 @@ pub(super) struct Resolved {
     pub(super) sizes: BTreeMap<PartName, FlavorSize>,
 }
 
-/// Resolves every name in `blade`. What a revision was built with stays: an image that was
-/// uploaded anew under its old name replaces no server by itself.
+/// Resolves every name in `blade`. Images and flavors are given to Heat by the name that the person
+/// wrote, not by the id it has today: Heat checks them again at each update, also of servers that
+/// stand, so an image that was uploaded anew under its name must not stop every further update.
 pub(super) async fn resolve(
     configured: &Configured,
     session: &Session,
     blade: &Blade,
     compiled: &Compiled,
-    private: &Private,
 ) -> Result<Resolved, Diagnostics> {
     let mut services = SERVICES.to_vec();
     if blade
@@ -60,7 +59,7 @@ pub(super) async fn resolve(
             key_pairs: catalogue::key_pairs(session).await?,
         };
         for (name, revision) in &compiled.revisions {
-            offer.server(blade, name, revision, private, &mut resolved, &mut problems);
+            offer.server(blade, name, revision, &mut resolved, &mut problems);
         }
     }
     problems.into_result()?;
@@ -79,7 +78,6 @@ impl Offer {
         blade: &Blade,
         name: &PartName,
         revision: &Revision,
-        private: &Private,
         resolved: &mut Resolved,
         problems: &mut Diagnostics,
     ) {
@@ -88,12 +86,13 @@ impl Offer {
         };
         let at = Path::root("servers").key(name.as_ref());
         let image_parameter = parameter::image(name, revision);
-        let image = match private.parameters.get(&image_parameter) {
-            Some(pinned) => Ok(pinned.clone()),
-            None => self.image(&server.image),
-        };
+        let image = self.image(&server.image);
         match image {
-            Ok(id) => drop(resolved.parameters.insert(image_parameter, id)),
+            Ok(()) => drop(
+                resolved
+                    .parameters
+                    .insert(image_parameter, server.image.clone()),
+            ),
             Err(detail) => {
                 let problem =
                     Diagnostic::error(format!("Unknown image {:?}", server.image), detail);
@@ -107,7 +106,7 @@ impl Offer {
         match found {
             Some(flavor) => {
                 let parameter = parameter::flavor(name, revision);
-                resolved.parameters.insert(parameter, flavor.id.clone());
+                resolved.parameters.insert(parameter, server.flavor.clone());
                 let size = FlavorSize {
                     vcpus: flavor.vcpus,
                     ram: flavor.ram,
@@ -130,9 +129,9 @@ impl Offer {
         }
     }
 
-    fn image(&self, wanted: &str) -> Result<String, String> {
-        if let Some(image) = self.images.iter().find(|image| image.id == wanted) {
-            return Ok(image.id.clone());
+    fn image(&self, wanted: &str) -> Result<(), String> {
+        if self.images.iter().any(|image| image.id == wanted) {
+            return Ok(());
         }
         let named: Vec<_> = self
             .images
@@ -140,7 +139,7 @@ impl Offer {
             .filter(|image| image.name.as_deref() == Some(wanted) && image.status == "active")
             .collect();
         match named[..] {
-            [image] => Ok(image.id.clone()),
+            [_] => Ok(()),
             [] => {
                 let names = self.images.iter().filter_map(|image| image.name.as_deref());
                 Err(nearest("image", wanted, names))
@@ -202,7 +201,9 @@ async fn external(
                 .map(ToString::to_string)
                 .collect();
             if cidrs.is_empty() {
-                let subnets = network::subnets(session, &found.id).await?;
+                // not within the blade's project: its members do not see them
+                let own = session.cloud().own();
+                let subnets = network::subnets(&own, &found.id).await?;
                 cidrs.extend(subnets.into_iter().map(|subnet| subnet.cidr));
             }
             if cidrs.is_empty() {

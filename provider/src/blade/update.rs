@@ -76,7 +76,7 @@ impl Blade {
             None => own,
         };
         let compiled = plan::compile(configured, &wanted, &private, Some(&prior));
-        let resolved = resolve::resolve(configured, &session, &wanted, &compiled, &private).await?;
+        let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
         let mut parameters = private.parameters.clone();
         parameters.extend(resolved.parameters.clone());
         let replaced = plan::replacements(&private, &wanted, &compiled);

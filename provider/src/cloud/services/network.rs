@@ -145,17 +145,40 @@ pub async fn router(session: &Session, id: &str) -> Result<Option<Router>, Cloud
     )
 }
 
-/// Sets all static routes of a router.
-pub async fn set_routes(
+/// Adds static routes to a router, leaving those of others.
+pub async fn add_routes(
     session: &Session,
     router: &str,
     routes: &[Route],
 ) -> Result<(), CloudError> {
+    change_routes(session, router, "add_extraroutes", routes).await
+}
+
+/// Takes static routes off a router, leaving those of others.
+pub async fn remove_routes(
+    session: &Session,
+    router: &str,
+    routes: &[Route],
+) -> Result<(), CloudError> {
+    found(change_routes(session, router, "remove_extraroutes", routes).await).map(drop)
+}
+
+async fn change_routes(
+    session: &Session,
+    router: &str,
+    action: &str,
+    routes: &[Route],
+) -> Result<(), CloudError> {
+    if routes.is_empty() {
+        return Ok(());
+    }
+    // Neutron's own atomic change (since Train): reading, changing and writing the whole list
+    // would lose what others add meanwhile
     let body = json!({ "router": { "routes": routes } });
     session
         .run(Call::put(
             Service::Network,
-            format!("/routers/{router}"),
+            format!("/routers/{router}/{action}"),
             Some(body),
         ))
         .await
@@ -192,8 +215,6 @@ pub async fn create_port(
         "project_id": project,
         "name": name,
         "description": description,
-        // a router forwards other addresses than its own
-        "port_security_enabled": false,
         "security_groups": [],
     } });
     session

@@ -1,0 +1,202 @@
+//! `mkys_backplane_link`: what makes a blade part of the whole.
+//!
+//! The blade's router gets a leg in a network of the Devops blade; the Devops blade's router learns
+//! the way back; the blade's own security group for it lets in the probes' ports from there. Nothing
+//! that belongs to a blade's template is touched, so that neither undoes the other, and a removal
+//! takes back exactly what the link made.
+
+mod ends;
+mod model;
+mod schema;
+
+use mkys_plugin::{
+    Attr, Context, Create, Delete, Diagnostic, Diagnostics, Path, Plan, Read, Resource, Schema,
+    Slot, Update,
+};
+
+use crate::cloud::services::network::{self, Route};
+use crate::cloud::{CloudError, Session};
+use crate::platform::Platform;
+use ends::{Ends, described};
+use model::Model;
+
+/// The resource.
+#[derive(Debug)]
+pub struct BackplaneLink {
+    platform: Platform,
+}
+
+impl BackplaneLink {
+    /// The resource on a platform.
+    pub fn new(platform: Platform) -> Self {
+        Self { platform }
+    }
+}
+
+impl Resource for BackplaneLink {
+    type Model = Model;
+    type Private = ();
+
+    fn name(&self) -> &'static str {
+        "backplane_link"
+    }
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    async fn validate(&self, config: &Model, _cx: &Context) -> Result<(), Diagnostics> {
+        model::check(config)
+    }
+
+    async fn plan(&self, plan: &mut Plan<Self>, _cx: &Context) -> Result<(), Diagnostics> {
+        let Some(planned) = &mut plan.planned else {
+            return Ok(());
+        };
+        model::check(planned)?;
+        planned.drift = Attr::Known(Vec::new());
+        let Some(prior) = &plan.prior else {
+            return Ok(());
+        };
+        if prior.joins(planned) == Some(false) {
+            plan.require_replace(Path::root("backplane"));
+        }
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        request: Create<Self>,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let own = self.platform.configured()?.cloud()?.own();
+        let mut model = request.planned;
+        let ends = Ends::find(&own, &model).await?;
+        // an apply that was killed before its state was written left the port with our name
+        let left = network::ports_named(&own, &ends.network, &ends.port_name()).await?;
+        let port = match left.into_iter().next() {
+            Some(port) => port,
+            None => {
+                let text = described(&ends);
+                let name = ends.port_name();
+                network::create_port(&own, &ends.blade_project, &ends.network, &name, &text).await?
+            }
+        };
+        let address = port
+            .fixed_ips
+            .first()
+            .map(|ip| ip.ip_address.clone())
+            .unwrap_or_default();
+        model.id = port.id.as_str().into();
+        model.address = address.as_str().into();
+        model.routes = Attr::Known(Vec::new());
+        slot.save_model(model.clone());
+        if port.device_owner.is_empty() {
+            network::add_interface(&own, &ends.blade_router, &port.id).await?;
+        }
+        put(&own, &ends, &mut model).await?;
+        slot.save_model(model);
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        request: Read<Self>,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let own = self.platform.configured()?.cloud()?.own();
+        let mut model = request.state;
+        let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
+        let Some(port) = port.filter(|port| !port.device_owner.is_empty()) else {
+            slot.remove();
+            return Ok(());
+        };
+        let ends = match Ends::find(&own, &model).await {
+            Ok(ends) => ends,
+            // one of the blades is gone, and with it what the link was between
+            Err(_) if port.device_id.is_empty() => {
+                slot.remove();
+                return Ok(());
+            }
+            Err(problems) => return Err(problems),
+        };
+        let drift = ends.missing(&own, &model).await?;
+        model.drift = Attr::Known(drift.into_iter().map(Attr::from).collect());
+        slot.save_model(model);
+        Ok(())
+    }
+
+    async fn update(
+        &self,
+        request: Update<Self>,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let own = self.platform.configured()?.cloud()?.own();
+        let (prior, mut model) = (request.prior, request.planned);
+        let ends = Ends::find(&own, &model).await?;
+        model.id = prior.id.clone();
+        model.address = prior.address.clone();
+        put(&own, &ends, &mut model).await?;
+        let (wanted, made) = (model.routes(), prior.routes());
+        let gone: Vec<_> = made
+            .into_iter()
+            .filter(|route| !wanted.contains(route))
+            .collect();
+        network::remove_routes(&own, &ends.backplane_router, &gone).await?;
+        ends.close(&own, &model.ports()).await?;
+        slot.save_model(model);
+        Ok(())
+    }
+
+    async fn delete(
+        &self,
+        request: Delete<Self>,
+        _slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let own = self.platform.configured()?.cloud()?.own();
+        let model = request.prior;
+        let Some(port) = network::port(&own, model.id.as_str().unwrap_or_default()).await? else {
+            return Ok(());
+        };
+        let ends = Ends::find(&own, &model).await?;
+        network::remove_routes(&own, &ends.backplane_router, &model.routes()).await?;
+        ends.close(&own, &[]).await?;
+        if port.device_id.is_empty() {
+            network::delete_port(&own, &port.id).await?;
+        } else {
+            network::remove_interface(&own, &port.device_id, &port.id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts the ways and the rules that the link is made of. Safe to repeat.
+async fn put(own: &Session, ends: &Ends, model: &mut Model) -> Result<(), Diagnostics> {
+    let nexthop = model.address.as_str().unwrap_or_default().to_owned();
+    let routes: Vec<_> = ends
+        .blade_cidrs
+        .iter()
+        .map(|cidr| Route {
+            destination: cidr.to_string(),
+            nexthop: nexthop.clone(),
+        })
+        .collect();
+    network::add_routes(own, &ends.backplane_router, &routes).await?;
+    model.set_routes(&routes);
+    let ports = model.ports();
+    ends.open(own, &ports).await.map_err(|error: CloudError| {
+        let mut problems = Diagnostics::from(error);
+        problems.push(Diagnostic::error(
+            format!(
+                "The backplane cannot reach ports {ports:?} of blade {:?} yet",
+                ends.blade
+            ),
+            "Apply again to go on; what was made is in the state.",
+        ));
+        problems
+    })
+}

@@ -1,0 +1,183 @@
+//! The two ends of a link, looked up on the cloud.
+
+use ipnet::Ipv4Net;
+use mkys_blade::{Compiled, PartName};
+use mkys_plugin::{Diagnostic, Diagnostics, Path};
+
+use super::model::{BladeModel, Model};
+use crate::blade::Id;
+use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::network::{self, Rule};
+use crate::cloud::{CloudError, Session};
+
+/// What a link is between.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) blade: String,
+    pub(super) blade_project: String,
+    pub(super) blade_router: String,
+    pub(super) blade_cidrs: Vec<Ipv4Net>,
+    group: String,
+    pub(super) backplane_router: String,
+    pub(super) network: String,
+    network_cidr: String,
+}
+
+/// What a link's port says of itself.
+pub(super) fn described(ends: &Ends) -> String {
+    format!("MKYS backplane link of blade {}", ends.blade)
+}
+
+impl Ends {
+    pub(super) async fn find(own: &Session, model: &Model) -> Result<Self, Diagnostics> {
+        let (blade_id, blade) = stack(own, &model.blade, "blade").await?;
+        let (_, backplane) = stack(own, &model.backplane, "backplane").await?;
+        let name = model.network.as_str().unwrap_or_default();
+        let part = PartName::try_from(name).map_err(|reason| {
+            Diagnostics::from(
+                Diagnostic::error("Invalid network", reason).at(Path::root("network")),
+            )
+        })?;
+        let network = output(&backplane, &Compiled::network_output(&part))?;
+        let subnets = network::subnets(own, &network).await?;
+        let network_cidr = subnets.into_iter().next().map(|subnet| subnet.cidr);
+        let network_cidr = network_cidr.ok_or_else(|| {
+            Diagnostics::error(
+                format!("Network {name:?} of the backplane has no subnet"),
+                "",
+            )
+        })?;
+        let networks = model.blade.known().and_then(|blade| blade.networks.known());
+        let blade_cidrs = networks
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, network)| network.cidr.as_str()?.parse().ok())
+            .collect();
+        Ok(Self {
+            blade: blade_id.name,
+            blade_project: blade_id.project,
+            blade_router: output(&blade, Compiled::ROUTER_OUTPUT)?,
+            blade_cidrs,
+            group: output(&blade, Compiled::BACKPLANE_GROUP_OUTPUT)?,
+            backplane_router: output(&backplane, Compiled::ROUTER_OUTPUT)?,
+            network,
+            network_cidr,
+        })
+    }
+
+    pub(super) fn port_name(&self) -> String {
+        format!("mkys-link-{}", self.blade)
+    }
+
+    /// Lets the backplane in to these ports.
+    pub(super) async fn open(&self, own: &Session, ports: &[u16]) -> Result<(), CloudError> {
+        let there = self.rules(own).await?;
+        for port in ports {
+            if there.iter().any(|rule| rule.port_range_min == Some(*port)) {
+                continue;
+            }
+            let text = described(self);
+            let made = network::allow(
+                own,
+                &self.group,
+                "tcp",
+                Some(*port),
+                &self.network_cidr,
+                &text,
+            )
+            .await;
+            match made {
+                Err(error) if error.is_conflict() => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back the rules for all but these ports.
+    pub(super) async fn close(&self, own: &Session, keep: &[u16]) -> Result<(), CloudError> {
+        for rule in self.rules(own).await? {
+            if !rule.port_range_min.is_some_and(|port| keep.contains(&port)) {
+                network::delete_rule(own, &rule.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The link's own rules.
+    async fn rules(&self, own: &Session) -> Result<Vec<Rule>, CloudError> {
+        let text = described(self);
+        let rules = network::rules(own, &self.group).await?;
+        let ours = |rule: &Rule| rule.description.as_deref() == Some(text.as_str());
+        Ok(rules.into_iter().filter(ours).collect())
+    }
+
+    /// What of the link others took away, in words.
+    pub(super) async fn missing(
+        &self,
+        own: &Session,
+        model: &Model,
+    ) -> Result<Vec<String>, CloudError> {
+        let mut missing = Vec::new();
+        let router = network::router(own, &self.backplane_router).await?;
+        let there = router.map(|router| router.routes).unwrap_or_default();
+        for route in model
+            .routes()
+            .into_iter()
+            .filter(|route| !there.contains(route))
+        {
+            missing.push(format!(
+                "the backplane's route to {} is missing",
+                route.destination
+            ));
+        }
+        let rules = self.rules(own).await?;
+        for port in model.ports() {
+            if !rules.iter().any(|rule| rule.port_range_min == Some(port)) {
+                missing.push(format!("the rule for port {port} is missing"));
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// The stack of one end. Both are read by one who sees all projects: whoever may link blades
+/// administers the platform.
+async fn stack(
+    own: &Session,
+    blade: &mkys_plugin::Attr<BladeModel>,
+    end: &str,
+) -> Result<(Id, Stack), Diagnostics> {
+    let error = |summary: String, detail: String| {
+        Diagnostics::from(Diagnostic::error(summary, detail).at(Path::root(end)))
+    };
+    let id = blade
+        .known()
+        .and_then(|blade| blade.id.as_str())
+        .unwrap_or_default();
+    let id: Id = id
+        .parse()
+        .map_err(|reason| error(format!("The {end}'s id is broken"), reason))?;
+    let session = match own.identity().await?.project {
+        Some(project) if project.id == id.project => own.clone(),
+        _ => own.cloud().project(&id.project),
+    };
+    let stack = heat::stack(&session, &id.name).await?;
+    let stack = stack.ok_or_else(|| {
+        error(
+            format!("Blade {:?} has no stack", id.name),
+            format!(
+                "Project {} has no stack of that name. Apply the blade first.",
+                id.project
+            ),
+        )
+    })?;
+    Ok((id, stack))
+}
+
+fn output(stack: &Stack, name: &str) -> Result<String, Diagnostics> {
+    stack.output(name).map(str::to_owned).ok_or_else(|| {
+        let summary = format!("Stack {:?} has no output {name:?} yet", stack.stack_name);
+        Diagnostics::error(summary, format!("It is {}.", stack.stack_status))
+    })
+}

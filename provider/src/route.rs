@@ -1,0 +1,313 @@
+//! `mkys_route`: one access rule at the edge, host and path to a blade's service.
+//!
+//! A creation answers at once, with the access still *pending*: whoever administers the edge
+//! decides. The targets come from the blade itself, so a route cannot lead anywhere else.
+
+mod model;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use mkys_edge_client::{
+    AccessState, Audience, EdgeClient, EdgeError, Refusal, Route as Held, RouteSpec,
+};
+use mkys_plugin::{
+    Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Path, Plan, Read, Resource,
+    Schema, Slot, Update,
+};
+use uuid::Uuid;
+
+use crate::platform::Platform;
+use model::{AccessModel, DecisionModel, Model};
+
+/// How often a decision is asked for while waiting for it.
+const ASK: Duration = Duration::from_secs(2);
+
+/// The resource.
+#[derive(Debug)]
+pub struct Route {
+    platform: Platform,
+}
+
+impl Route {
+    /// The resource on a platform.
+    pub fn new(platform: Platform) -> Self {
+        Self { platform }
+    }
+}
+
+impl Resource for Route {
+    type Model = Model;
+    type Private = ();
+
+    fn name(&self) -> &'static str {
+        "route"
+    }
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    async fn validate(&self, config: &Model, _cx: &Context) -> Result<(), Diagnostics> {
+        model::check(config)
+    }
+
+    async fn plan(&self, plan: &mut Plan<Self>, _cx: &Context) -> Result<(), Diagnostics> {
+        let Some(planned) = &mut plan.planned else {
+            return Ok(());
+        };
+        model::check(planned)?;
+        match (
+            &plan.prior,
+            self.platform.get().map(|platform| platform.edge.as_ref()),
+        ) {
+            // what is decided changes only when somebody decides, or when something changes
+            (Some(prior), _) if prior.same_wish(planned) => {
+                planned.decisions = prior.decisions.clone();
+            }
+            (_, Some(None)) => return self.platform.configured()?.edge().map(drop),
+            _ => planned.decisions = Attr::Unknown,
+        }
+        if planned.blade.is_known() && planned.service.is_known() {
+            planned.targets()?;
+        }
+        if plan.prior.is_none() {
+            self.in_the_way(planned).await?;
+        }
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        request: Create<Self>,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let edge = self.platform.configured()?.edge()?;
+        let mut model = request.planned;
+        let spec = model.spec()?;
+        let held = match edge.create_route(&spec).await {
+            Ok(held) => held,
+            // an apply that was killed before its state was written left exactly this one
+            Err(EdgeError::Conflict { refusal }) => match own(edge, &spec).await? {
+                Some(held) => edge.update_route(held.id, &spec).await.map_err(told)?,
+                None => return Err(told(EdgeError::Conflict { refusal })),
+            },
+            Err(error) => return Err(told(error)),
+        };
+        model.set(&held);
+        slot.save_model(model.clone());
+        wait(edge, model, held, slot, cx).await
+    }
+
+    async fn read(
+        &self,
+        request: Read<Self>,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let edge = self.platform.configured()?.edge()?;
+        let mut model = request.state;
+        match edge.route(model.id()?).await {
+            Ok(held) => {
+                model.observe(&held);
+                slot.save_model(model);
+                Ok(())
+            }
+            Err(EdgeError::NotFound { .. }) => {
+                slot.remove();
+                Ok(())
+            }
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    async fn update(
+        &self,
+        request: Update<Self>,
+        slot: &Slot<Self>,
+        cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let edge = self.platform.configured()?.edge()?;
+        let mut model = request.planned;
+        let held = edge
+            .update_route(request.prior.id()?, &model.spec()?)
+            .await
+            .map_err(told)?;
+        model.set(&held);
+        slot.save_model(model.clone());
+        wait(edge, model, held, slot, cx).await
+    }
+
+    async fn delete(
+        &self,
+        request: Delete<Self>,
+        _slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let edge = self.platform.configured()?.edge()?;
+        edge.delete_route(request.prior.id()?).await.map_err(told)
+    }
+
+    async fn import(
+        &self,
+        request: Import,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let edge = self.platform.configured()?.edge()?;
+        let given = request.id.unwrap_or_default();
+        let id = given.parse::<Uuid>().map_err(|_| {
+            Diagnostics::error(format!("{given:?} is not a route's id"), "It is a UUID.")
+        })?;
+        let held = edge.route(id).await.map_err(told)?;
+        let mut model = Model::default();
+        model.set(&held);
+        model.observe(&held);
+        slot.save_model(model);
+        Ok(())
+    }
+}
+
+impl Route {
+    /// Says at plan time that somebody has the host and path, if the edge can be asked.
+    async fn in_the_way(&self, planned: &Model) -> Result<(), Diagnostics> {
+        let Some(edge) = self
+            .platform
+            .get()
+            .and_then(|platform| platform.edge.as_ref())
+        else {
+            return Ok(());
+        };
+        let (Some(host), Some(path)) = (planned.host.as_str(), planned.path.as_str()) else {
+            return Ok(());
+        };
+        let routes = edge.routes().await.map_err(told)?;
+        let taken = routes
+            .iter()
+            .find(|held| held.spec.host == host && held.spec.path == path);
+        // an unfinished one of the very same wish is taken over by the create
+        let taken = taken.filter(|held| {
+            let service = planned.service.as_str() == Some(held.spec.service.as_str());
+            let blade = planned.blade.known().and_then(|blade| blade.name.as_str());
+            !(service && blade == Some(held.spec.blade.as_str()))
+        });
+        let Some(held) = taken else { return Ok(()) };
+        let detail = format!(
+            "Route {} of blade {:?}, asked for by {:?}, has {host}{path}. Choose another host or \
+             path.",
+            held.id, held.spec.blade, held.requester
+        );
+        let problem = Diagnostic::error("The host and path are taken", detail);
+        Err(problem.at(Path::root("path")).into())
+    }
+}
+
+/// The route that is exactly this, if the token may see it.
+async fn own(edge: &EdgeClient, spec: &RouteSpec) -> Result<Option<Held>, Diagnostics> {
+    let same = |held: &Held| {
+        let RouteSpec {
+            blade,
+            service,
+            host,
+            path,
+            ..
+        } = &held.spec;
+        (blade, service, host, path) == (&spec.blade, &spec.service, &spec.host, &spec.path)
+    };
+    Ok(edge.routes().await.map_err(told)?.into_iter().find(same))
+}
+
+/// Waits until every wanted access is decided, if that is asked for.
+async fn wait(
+    edge: &EdgeClient,
+    mut model: Model,
+    mut held: Held,
+    slot: &Slot<Route>,
+    cx: &Context,
+) -> Result<(), Diagnostics> {
+    let Some(limit) = model.wait_limit()? else {
+        return Ok(());
+    };
+    let deadline = tokio::time::Instant::now() + limit;
+    let pending = |held: &Held| {
+        held.decisions
+            .values()
+            .any(|one| one.state == AccessState::Pending)
+    };
+    while pending(&held) {
+        if tokio::time::Instant::now() >= deadline {
+            let detail = format!(
+                "Route {} is in the state, pending. It serves as soon as an administrator of the \
+                 edge approves it.",
+                held.id
+            );
+            return Err(Diagnostics::error(
+                "Nobody has decided on the route in time",
+                detail,
+            ));
+        }
+        tokio::select! {
+            () = cx.cancelled() => {
+                return Err(Diagnostics::error(
+                    "Interrupted while waiting for a decision on the route",
+                    "The route is in the state, pending.",
+                ));
+            }
+            () = tokio::time::sleep(ASK) => {}
+        }
+        held = edge.route(held.id).await.map_err(told)?;
+        model.set(&held);
+        slot.save_model(model.clone());
+    }
+    Ok(())
+}
+
+/// An edge's error, at the attribute that it is about.
+fn told(error: EdgeError) -> Diagnostics {
+    let at = |refusal: &Refusal| refusal.field.as_deref().and_then(attribute);
+    let path = match &error {
+        EdgeError::Invalid { refusal }
+        | EdgeError::Conflict { refusal }
+        | EdgeError::Forbidden { refusal } => at(refusal),
+        _ => None,
+    };
+    let mut diagnostics = Diagnostics::from(error).into_iter().collect::<Vec<_>>();
+    if let (Some(path), Some(first)) = (path, diagnostics.first_mut()) {
+        first.path = Some(path);
+    }
+    diagnostics.into_iter().collect()
+}
+
+fn attribute(field: &str) -> Option<Path> {
+    let name = field.split(['.', '[']).next()?;
+    Some(match name {
+        "host" => Path::root("host"),
+        "path" => Path::root("path"),
+        "service" | "port" => Path::root("service"),
+        "access" => Path::root("access"),
+        "blade" | "targets" => Path::root("blade"),
+        _ => return None,
+    })
+}
+
+/// Where each audience's requests go.
+type Targets = BTreeMap<Audience, SocketAddrV4>;
+
+impl AccessModel {
+    fn is_wanted(&self) -> bool {
+        self.enabled.known().copied().unwrap_or(true)
+    }
+}
+
+impl DecisionModel {
+    fn of(access: &mkys_edge_client::Access) -> Self {
+        Self {
+            state: access.state.as_str().into(),
+            decided_by: access.decided_by.clone().into(),
+            reason: access.reason.clone().into(),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What of a route stands in configuration, plan and state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mkys_edge_client::{Audience, Route as Held, RouteSpec, Wish};
+use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Targets;
+
+/// Attributes of `mkys_route`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    pub(super) id: Attr<String>,
+    pub(super) blade: Attr<BladeModel>,
+    pub(super) service: Attr<String>,
+    pub(super) host: Attr<String>,
+    pub(super) path: Attr<String>,
+    pub(super) access: Attr<BTreeMap<String, AccessModel>>,
+    pub(super) wait_for_decision: Attr<String>,
+    pub(super) decisions: Attr<BTreeMap<String, DecisionModel>>,
+}
+
+/// What a route needs of its blade: a whole `mkys_blade` fits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct BladeModel {
+    pub(super) name: Attr<String>,
+    pub(super) endpoints: Attr<BTreeMap<String, EndpointModel>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct EndpointModel {
+    pub(super) users: Attr<String>,
+    pub(super) devops: Attr<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct AccessModel {
+    pub(super) enabled: Attr<bool>,
+    pub(super) justification: Attr<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct DecisionModel {
+    pub(super) state: Attr<String>,
+    pub(super) decided_by: Attr<String>,
+    pub(super) reason: Attr<String>,
+}
+
+impl EndpointModel {
+    fn of(&self, audience: Audience) -> &Attr<String> {
+        match audience {
+            Audience::Users => &self.users,
+            Audience::Devops => &self.devops,
+        }
+    }
+}
+
+/// Checks what the configuration says by itself.
+pub(super) fn check(model: &Model) -> Result<(), Diagnostics> {
+    let mut problems = Diagnostics::new();
+    if let Some(access) = model.access.known() {
+        if access.is_empty() {
+            let detail = "Say for whom the route is: users, devops or both.";
+            problems.push(Diagnostic::error("No audience", detail).at(Path::root("access")));
+        }
+        for (name, wish) in access {
+            let at = Path::root("access").key(name);
+            if audience(name).is_none() {
+                let detail = format!("{name:?} is none of: users, devops.");
+                problems.push(Diagnostic::error("Unknown audience", detail).at(at.clone()));
+            }
+            let reason = wish.justification.as_str();
+            if wish.is_wanted()
+                && !wish.justification.is_unknown()
+                && reason.is_none_or(|text| text.trim().is_empty())
+            {
+                let detail = "Whoever decides wants to know why access is needed.";
+                let problem = Diagnostic::error("No justification", detail);
+                problems.push(problem.at(at.attribute("justification")));
+            }
+        }
+    }
+    if let Err(problem) = model.wait_limit() {
+        problems.extend(problem);
+    }
+    problems.into_result()
+}
+
+fn audience(name: &str) -> Option<Audience> {
+    Audience::ALL
+        .into_iter()
+        .find(|audience| audience.as_str() == name)
+}
+
+impl Model {
+    pub(super) fn id(&self) -> Result<Uuid, Diagnostics> {
+        let id = self.id.as_str().unwrap_or_default();
+        id.parse()
+            .map_err(|_| Diagnostics::error("The route's id is broken", format!("{id:?}")))
+    }
+
+    /// Whether the edge is asked for the same thing, so that what was decided stays.
+    pub(super) fn same_wish(&self, other: &Self) -> bool {
+        let Self {
+            blade,
+            service,
+            host,
+            path,
+            access,
+            wait_for_decision,
+            id: _,
+            decisions: _,
+        } = self;
+        (blade, service, host, path, access, wait_for_decision)
+            == (
+                &other.blade,
+                &other.service,
+                &other.host,
+                &other.path,
+                &other.access,
+                &other.wait_for_decision,
+            )
+    }
+
+    pub(super) fn wait_limit(&self) -> Result<Option<Duration>, Diagnostics> {
+        let Some(typed) = self.wait_for_decision.as_str() else {
+            return Ok(None);
+        };
+        let limit = typed.parse::<jiff::SignedDuration>().ok();
+        let limit = limit.and_then(|limit| Duration::try_from(limit).ok());
+        limit.map(Some).ok_or_else(|| {
+            let detail = format!("{typed:?} is not a duration such as 10m.");
+            let problem = Diagnostic::error("Invalid duration", detail);
+            problem.at(Path::root("wait_for_decision")).into()
+        })
+    }
+
+    /// Where the blade gives the service to each audience of the route; checked as far as known.
+    pub(super) fn targets(&self) -> Result<Targets, Diagnostics> {
+        let blade = self.blade.known().cloned().unwrap_or_default();
+        let service = self.service.as_str().unwrap_or_default();
+        let name = blade.name.as_str().unwrap_or_default();
+        let Some(endpoints) = blade.endpoints.known() else {
+            return Ok(Targets::new());
+        };
+        let Some(endpoint) = endpoints.get(service) else {
+            let known: Vec<_> = endpoints.keys().map(String::as_str).collect();
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            let detail = format!("Blade {name:?} has no service {service:?}; it has: {known}.");
+            let problem = Diagnostic::error("Unknown service", detail);
+            return Err(problem.at(Path::root("service")).into());
+        };
+        let mut targets = Targets::new();
+        for key in self.access.known().into_iter().flat_map(BTreeMap::keys) {
+            let Some(audience) = audience(key) else {
+                continue;
+            };
+            match endpoint.of(audience) {
+                Attr::Unknown => {}
+                Attr::Null => {
+                    let detail = format!(
+                        "Service {service:?} of blade {name:?} is not for {audience}: its \
+                         `audiences` lack it."
+                    );
+                    let problem = Diagnostic::error("The service is not for this audience", detail);
+                    return Err(problem.at(Path::root("access").key(key)).into());
+                }
+                Attr::Known(address) => {
+                    let target = address.parse().map_err(|_| {
+                        let detail = format!("{address:?} is not ADDRESS:PORT.");
+                        Diagnostics::error("The blade's endpoint is broken", detail)
+                    })?;
+                    targets.insert(audience, target);
+                }
+            }
+        }
+        Ok(targets)
+    }
+
+    /// What the edge is asked for.
+    pub(super) fn spec(&self) -> Result<RouteSpec, Diagnostics> {
+        let targets = self.targets()?;
+        let port = targets
+            .values()
+            .next()
+            .map(|target| target.port())
+            .ok_or_else(|| Diagnostics::error("The blade gives the service no address yet", ""))?;
+        let wishes = self
+            .access
+            .known()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, wish)| {
+                let wish = Wish {
+                    enabled: wish.is_wanted(),
+                    justification: wish.justification.as_str().unwrap_or_default().to_owned(),
+                };
+                Some((audience(key)?, wish))
+            });
+        let text = |attr: &Attr<String>| attr.as_str().unwrap_or_default().to_owned();
+        Ok(RouteSpec {
+            blade: self
+                .blade
+                .known()
+                .map(|blade| text(&blade.name))
+                .unwrap_or_default(),
+            service: text(&self.service),
+            port,
+            host: text(&self.host),
+            path: text(&self.path),
+            targets,
+            access: wishes.collect(),
+        })
+    }
+
+    /// Sets what the edge answers.
+    pub(super) fn set(&mut self, held: &Held) {
+        self.id = held.id.to_string().into();
+        let decisions = held
+            .decisions
+            .iter()
+            .map(|(audience, access)| (audience.as_str().to_owned(), DecisionModel::of(access)));
+        self.decisions = Attr::Known(decisions.collect());
+    }
+
+    /// Sets everything as the edge has it: what others changed there shows in the plan.
+    pub(super) fn observe(&mut self, held: &Held) {
+        self.set(held);
+        let RouteSpec {
+            blade,
+            service,
+            port: _,
+            host,
+            path,
+            targets,
+            access,
+        } = &held.spec;
+        self.service = service.clone().into();
+        self.host = host.clone().into();
+        self.path = path.clone().into();
+        let mut model = self.blade.known().cloned().unwrap_or_default();
+        model.name = blade.clone().into();
+        let mut endpoints = model.endpoints.into_option().unwrap_or_default();
+        let endpoint = endpoints.entry(service.clone()).or_default();
+        for (audience, target) in targets {
+            let address = Attr::from(target.to_string());
+            match audience {
+                Audience::Users => endpoint.users = address,
+                Audience::Devops => endpoint.devops = address,
+            }
+        }
+        model.endpoints = Attr::Known(endpoints);
+        self.blade = Attr::Known(model);
+        let stated = self.access.known().cloned().unwrap_or_default();
+        let wishes = access.iter().map(|(audience, wish)| {
+            let key = audience.as_str().to_owned();
+            // `enabled` left out means true; it stays left out
+            let left_out = stated.get(&key).is_some_and(|one| one.enabled.is_null());
+            let enabled = if left_out && wish.enabled {
+                Attr::Null
+            } else {
+                wish.enabled.into()
+            };
+            let justification = Some(wish.justification.clone()).filter(|text| !text.is_empty());
+            (
+                key,
+                AccessModel {
+                    enabled,
+                    justification: justification.into(),
+                },
+            )
+        });
+        self.access = Attr::Known(wishes.collect());
+    }
+}

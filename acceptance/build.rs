@@ -1,10 +1,5 @@
 //! Embeds everything below `lab/` in the binary: the lab must not need the checkout that it was built from.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "cargo reads a build script's instructions from there"
-)]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -24,6 +24,7 @@ mod process;
 mod procfs;
 mod resources;
 mod schedule;
+mod seed;
 mod status;
 mod takeaway;
 mod template;

@@ -35,6 +35,8 @@ pub const EDGE_API_PORT: u16 = 8600;
 pub const NODE: &str = "127.0.0.1";
 /// The name of the one compute node.
 pub const HOSTNAME: &str = "mkys-node";
+/// libvirt's name for the node: a machine without firmware tables has none of its own.
+pub const HOST_UUID: &str = "6d6b7973-6c61-4b00-8000-6e6f64650001";
 /// The lab's one password: `admin`, `alice` and `bob` have it.
 pub const PASSWORD: &str = "secret";
 /// The cloud's name in [`Place::clouds_yaml`].

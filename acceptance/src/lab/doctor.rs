@@ -12,7 +12,7 @@ use super::{Error, Lab, install, prerequisites, process, up};
 /// # Errors
 /// When the lab's own table is wrong.
 pub fn doctor(lab: &Lab) -> Result<bool, Error> {
-    let table = Table::load(&Templates::new(&lab.place, &lab.settings, ""))?;
+    let table = Table::load(&Templates::new(&lab.place, &lab.settings))?;
     let mut found: Vec<String> = prerequisites::problems(lab)
         .iter()
         .map(ToString::to_string)

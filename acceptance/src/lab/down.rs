@@ -50,7 +50,7 @@ pub fn down(lab: &Lab, keep: bool) -> Result<(), Error> {
 
 /// Those that need others before those that are needed.
 fn stop_in_order(lab: &Lab) -> Result<(), Error> {
-    let templates = Templates::new(&lab.place, &lab.settings, "");
+    let templates = Templates::new(&lab.place, &lab.settings);
     let table = Table::load(&templates)?;
     for wave in order::waves(&table.units).iter().rev() {
         thread::scope(|scope| {

@@ -19,21 +19,24 @@ pub(crate) fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'stati
     })
 }
 
-/// A digest over every file: what a cache made from them is keyed by.
-pub(crate) fn digest(folders: &[&str]) -> String {
-    use sha2::{Digest as _, Sha256};
-    let mut hash = Sha256::new();
-    for (name, content) in FILES {
-        if folders.iter().any(|folder| name.starts_with(folder)) {
-            hash.update(name.as_bytes());
-            hash.update([0]);
-            hash.update(content.as_bytes());
-            hash.update([0]);
-        }
-    }
-    hash.finalize()
+/// A digest over files: what a cache made from them is keyed by. Names that begin with one of `starts` count.
+pub(crate) fn digest(starts: &[&str]) -> String {
+    let files = FILES
         .iter()
-        .take(8)
+        .filter(|(name, _)| starts.iter().any(|start| name.starts_with(start)));
+    digest_of(
+        &files
+            .flat_map(|(name, content)| [*name, "\0", *content, "\0"])
+            .collect::<String>(),
+    )
+}
+
+/// A short digest of a text.
+pub(crate) fn digest_of(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(text)
+        .iter()
+        .take(6)
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }

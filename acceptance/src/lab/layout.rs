@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::template::Templates;
 use super::{Error, Lab};
-use crate::place::Place;
 
 const FOLDERS: [&str; 16] = [
     "artefacts",
@@ -58,19 +57,6 @@ pub(crate) fn lay(lab: &Lab, templates: &Templates) -> Result<(), Error> {
     fs::copy(probe, &target)
         .map(drop)
         .map_err(Error::io(format!("copy {probe}")))
-}
-
-/// libvirt's name for this machine, for the life of the state directory.
-pub(crate) fn host_uuid(place: &Place) -> Result<String, Error> {
-    let path = place.state().join("host_uuid");
-    if let Ok(known) = fs::read_to_string(&path) {
-        return Ok(known);
-    }
-    let new =
-        fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(Error::io("draw a uuid"))?;
-    let new = new.trim().to_owned();
-    write(&path, &new)?;
-    Ok(new)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {

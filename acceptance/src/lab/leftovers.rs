@@ -15,14 +15,14 @@ pub(crate) struct Leftovers {
     pub(crate) namespaces: Vec<String>,
     pub(crate) links: Vec<String>,
     pub(crate) mounts: Vec<String>,
-    /// Names of iptables' tables with chains of Neutron's.
+    /// Firewalls (`iptables`, …) with chains of Neutron's.
     pub(crate) rules: Vec<&'static str>,
     pub(crate) sets: Vec<String>,
 }
 
-const IPTABLES: [&str; 4] = ["filter", "nat", "mangle", "raw"];
-/// Neutron's agents name their chains so.
-const CHAIN: &str = "neutron-";
+const FIREWALLS: [&str; 3] = ["iptables", "ip6tables", "ebtables"];
+/// Neutron's agents begin the names of their chains so.
+const CHAIN: &str = "neutron";
 
 impl Leftovers {
     /// Looks at the machine.
@@ -44,9 +44,9 @@ impl Leftovers {
                 &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
                 place.state(),
             ),
-            rules: IPTABLES
+            rules: FIREWALLS
                 .into_iter()
-                .filter(|table| has_chains(table))
+                .filter(|firewall| has_chains(firewall))
                 .collect(),
             sets: run(&["ipset", "list", "-n"])
                 .unwrap_or_default()
@@ -99,7 +99,7 @@ impl Leftovers {
             .chain(
                 rules
                     .iter()
-                    .map(|table| format!("Neutron's chains in iptables' table {table}")),
+                    .map(|firewall| format!("Neutron's chains in {firewall}")),
             )
             .chain(sets.iter().map(|name| format!("ipset {name}")))
             .collect()
@@ -118,7 +118,7 @@ impl fmt::Display for Leftovers {
         } = self;
         write!(
             f,
-            "{} processes, {} namespaces, {} links, {} mounts, {} firewall tables and sets",
+            "{} processes, {} namespaces, {} links, {} mounts, {} firewalls and sets",
             processes.len(),
             namespaces.len(),
             links.len(),
@@ -182,11 +182,11 @@ fn mounts(table: &str, state: &Path) -> Vec<String> {
     found
 }
 
-fn has_chains(table: &str) -> bool {
-    run(&["iptables-save", "-t", table]).is_ok_and(|rules| rules.contains(CHAIN))
+fn has_chains(firewall: &str) -> bool {
+    run(&[&format!("{firewall}-save")]).is_ok_and(|rules| rules.contains(CHAIN))
 }
 
-/// A table's rules without Neutron's chains: what `iptables-restore` takes.
+/// A firewall's rules without Neutron's chains: what `iptables-restore` and its like take.
 pub(crate) fn without_chains(rules: &str) -> String {
     let kept = rules.lines().filter(|line| !line.contains(CHAIN));
     kept.flat_map(|line| [line, "\n"]).collect()

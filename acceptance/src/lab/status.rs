@@ -12,7 +12,7 @@ use super::{Error, Lab, process, up};
 /// # Errors
 /// When the lab's own table is wrong.
 pub fn status(lab: &Lab) -> Result<bool, Error> {
-    let table = Table::load(&Templates::new(&lab.place, &lab.settings, ""))?;
+    let table = Table::load(&Templates::new(&lab.place, &lab.settings))?;
     let processes = procfs::processes();
     let rows: Vec<(String, bool)> = thread::scope(|scope| {
         let rows: Vec<_> = table

@@ -54,18 +54,19 @@ fn things(left: &Leftovers) {
     for path in &left.mounts {
         let _ = run(&["umount", "--lazy", path]);
     }
-    for table in &left.rules {
-        let _ = restore_rules(table);
+    for firewall in &left.rules {
+        let _ = restore_rules(firewall);
     }
     for name in &left.sets {
         let _ = run(&["ipset", "destroy", name]);
     }
 }
 
-fn restore_rules(table: &str) -> Result<(), Error> {
-    let rules = without_chains(&run(&["iptables-save", "-t", table])?);
-    let doing = || Error::io("run iptables-restore");
-    let mut child = Command::new("iptables-restore")
+fn restore_rules(firewall: &str) -> Result<(), Error> {
+    let program = format!("{firewall}-restore");
+    let rules = without_chains(&run(&[&format!("{firewall}-save")])?);
+    let doing = || Error::io(format!("run {program}"));
+    let mut child = Command::new(&program)
         .env("PATH", external::PATH)
         .stdin(Stdio::piped())
         .spawn()

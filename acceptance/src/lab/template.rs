@@ -16,7 +16,7 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    pub(crate) fn new(place: &Place, settings: &Settings, host_uuid: &str) -> Self {
+    pub(crate) fn new(place: &Place, settings: &Settings) -> Self {
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
             .keep_trailing_newline(true)
@@ -29,7 +29,7 @@ impl Templates {
             .set_loader(|name| Ok(embedded::file(&format!("templates/{name}")).map(str::to_owned)));
         let values = context! {
             state => show(place.state()), etc => show(&place.etc()), run => show(&place.run()), log => show(&place.log()),
-            keys => show(&place.keys()), host_uuid, node => place::NODE, hostname => place::HOSTNAME,
+            keys => show(&place.keys()), host_uuid => place::HOST_UUID, node => place::NODE, hostname => place::HOSTNAME,
             password => place::PASSWORD, queue => format!("rabbit://guest:guest@{}:5672/", place::NODE),
             users => external(&settings.users), devops => external(&settings.devops),
             tunnel => context! { address => place::TUNNEL_ADDRESS },
@@ -96,7 +96,7 @@ mod tests {
 
     fn templates() -> Templates {
         let settings = Settings::new(None, None).unwrap();
-        Templates::new(&Place::at("/var/lib/mkys-lab".into()), &settings, "0-0")
+        Templates::new(&Place::at("/var/lib/mkys-lab".into()), &settings)
     }
 
     #[test]

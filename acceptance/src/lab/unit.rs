@@ -200,7 +200,7 @@ pub(crate) mod tests {
     #[test]
     fn our_table_makes_sense() {
         let settings = Settings::new(None, None).unwrap();
-        let templates = Templates::new(&Place::at("/s".into()), &settings, "0-0");
+        let templates = Templates::new(&Place::at("/s".into()), &settings);
         let table = Table::load(&templates).unwrap();
         assert!(table.services().count() > 15);
     }

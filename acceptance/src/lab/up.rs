@@ -13,7 +13,7 @@ use super::template::Templates;
 use super::unit::{Service, Table, Unit, Work};
 use super::{
     Error, Lab, external, install, layout, leftovers, prerequisites, probe, process, schedule,
-    takeaway,
+    seed, takeaway,
 };
 
 const LINES_SHOWN: usize = 20;
@@ -40,41 +40,61 @@ pub fn up(lab: &Lab) -> Result<(), Error> {
     prerequisites::check(lab)?;
     let _lock = Lock::take(&lab.place, &lab.progress)?;
     install::install_missing(lab)?;
-    let templates = Templates::new(&lab.place, &lab.settings, &layout::host_uuid(&lab.place)?);
+    let templates = Templates::new(&lab.place, &lab.settings);
     let table = Table::load(&templates)?;
-    let found = look(lab, &table);
-    match found {
-        Found::Well => {
-            lab.progress.note(format!(
-                "the lab is up and well: {}",
-                lab.place.clouds_yaml().display()
-            ));
-            return Ok(());
-        }
-        Found::Wounded | Found::Asleep => {
-            lab.progress.note(if found == Found::Asleep {
-                "waking the lab"
-            } else {
-                "repairing the lab"
-            });
-            match start(lab, &templates, &table, found) {
-                Err(error) if found == Found::Wounded => {
-                    lab.progress
-                        .note(format!("the repair failed ({error}); starting anew"));
-                }
-                result => return result,
+    match look(lab, &table) {
+        Found::Well => lab.progress.note("nothing to do: every service answers"),
+        Found::Asleep => start(lab, &templates, &table, Found::Asleep)?,
+        Found::Nothing => renew(lab, &templates, &table)?,
+        Found::Wounded => {
+            lab.progress.note("repairing the lab");
+            if let Err(error) = start(lab, &templates, &table, Found::Wounded) {
+                lab.progress
+                    .note(format!("the repair failed ({error}); starting anew"));
+                renew(lab, &templates, &table)?;
             }
         }
-        Found::Nothing => {}
     }
+    let took = lab.progress.elapsed().as_secs_f64();
+    let clouds = lab.place.clouds_yaml();
+    lab.progress.note(format!(
+        "the lab is up after {took:.1} s: {}",
+        clouds.display()
+    ));
+    Ok(())
+}
+
+/// From nothing: from the seed where there is one, else from the packages alone, keeping a seed for the next time.
+fn renew(lab: &Lab, templates: &Templates, table: &Table) -> Result<(), Error> {
+    clear(lab)?;
+    if seed::sow(lab)? {
+        match start(lab, templates, table, Found::Asleep) {
+            Err(error @ Error::Unit { .. }) => {
+                lab.progress.note(format!(
+                    "the seed does not grow ({error}); starting without"
+                ));
+                seed::discard(lab)?;
+                clear(lab)?;
+            }
+            result => return result,
+        }
+    }
+    start(lab, templates, table, Found::Nothing)?;
+    lab.progress.run("keep a seed", || seed::reap(lab, table))?;
+    // The database was away for a moment: everybody finds it again.
+    start(lab, templates, table, Found::Wounded)
+}
+
+/// Takes away what an earlier run left, whatever ended it.
+fn clear(lab: &Lab) -> Result<(), Error> {
     let left = leftovers::Leftovers::look(&lab.place);
     if !left.is_empty() {
-        lab.progress.run(&format!("take away {left}"), || {
+        lab.progress.run("take away what was left", || {
             takeaway::everything(&lab.place)
         })?;
+        lab.progress.note(format!("took away {left}"));
     }
-    takeaway::contents(&lab.place)?;
-    start(lab, &templates, &table, Found::Nothing)
+    takeaway::contents(&lab.place)
 }
 
 fn look(lab: &Lab, table: &Table) -> Found {
@@ -140,11 +160,6 @@ fn start(lab: &Lab, templates: &Templates, table: &Table, found: Found) -> Resul
         }
     })?;
     fs::write(place.ready(), "").map_err(Error::io("write the mark that all is ready"))?;
-    let took = lab.progress.elapsed().as_secs_f64();
-    lab.progress.note(format!(
-        "the lab is up after {took:.1} s: {}",
-        place.clouds_yaml().display()
-    ));
     Ok(())
 }
 

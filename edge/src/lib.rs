@@ -1,1 +1,16 @@
 //! The web service beside NGINX that gives routes, and the portal.
+//!
+//! - [`settings`]: what an operator sets.
+//! - [`policy`]: who may ask for what, and what a change does to what was decided. Pure.
+//! - [`store`]: SQLite; durable before anything is acknowledged.
+//! - [`nginx`]: the configuration, and the process that runs it.
+//! - [`publish`]: tells NGINX which routes to serve, without a reload.
+//! - [`web`]: the API, the portal and the administrators' pages.
+
+pub mod nginx;
+pub mod policy;
+pub mod publish;
+pub mod settings;
+pub mod store;
+pub mod token;
+pub mod web;

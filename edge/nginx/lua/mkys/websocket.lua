@@ -1,0 +1,113 @@
+-- Relays an upgraded connection, so that it can be ended when its route is taken away, and so that
+-- its activity is known: neither is possible once proxy_pass has upgraded.
+local routes = require "mkys.routes"
+local sockets = ngx.shared.mkys_sockets
+
+local _M = {}
+
+-- How long a silent connection is left before its route is looked at again, in milliseconds.
+local LOOK = 1000
+local CHUNK = 16384
+local TRIES = { 0, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1 }
+
+local function connect(audience, host, path, target, id)
+    local why
+    for _, pause in ipairs(TRIES) do
+        if pause > 0 then
+            ngx.sleep(pause)
+            target, id = routes.find(audience, host, path)
+            if not target then
+                return nil, nil, "the route was taken away"
+            end
+        end
+        local upstream = ngx.socket.tcp()
+        upstream:settimeouts(500, 60000, 60000)
+        local address, port = target:match("^(.+):(%d+)$")
+        local ok
+        ok, why = upstream:connect(address, tonumber(port))
+        if ok then
+            return upstream, id
+        end
+    end
+    return nil, nil, why
+end
+
+-- The request as it came, with who asked.
+local function head()
+    local lines = { ngx.var.request }
+    for name, value in pairs(ngx.req.get_headers(0, true)) do
+        local known = name:lower()
+        if known ~= "x-mkys-audience" and known ~= "x-forwarded-for" and known ~= "x-real-ip"
+            and known ~= "x-forwarded-proto" and known ~= "x-forwarded-host" then
+            local values = type(value) == "table" and value or { value }
+            for _, one in ipairs(values) do
+                lines[#lines + 1] = name .. ": " .. one
+            end
+        end
+    end
+    local forwarded = ngx.var.http_x_forwarded_for
+    lines[#lines + 1] = "X-Forwarded-For: " .. (forwarded and forwarded .. ", " or "") .. ngx.var.remote_addr
+    lines[#lines + 1] = "X-Forwarded-Proto: " .. ngx.var.scheme
+    lines[#lines + 1] = "X-Forwarded-Host: " .. (ngx.var.http_host or "")
+    lines[#lines + 1] = "X-Real-IP: " .. ngx.var.remote_addr
+    return table.concat(lines, "\r\n") .. "\r\n\r\n"
+end
+
+-- Copies until one side ends or the route no longer holds. A time-out loses nothing: it is only the
+-- moment to look.
+local function copy(from, to, holds)
+    while true do
+        local data, why = from:receiveany(CHUNK)
+        if data then
+            local ok = to:send(data)
+            if not ok then
+                return
+            end
+        elseif why ~= "timeout" then
+            return
+        end
+        if not holds() then
+            return
+        end
+    end
+end
+
+function _M.relay(target, id, audience, host)
+    local path = ngx.var.uri
+    local upstream, held, why = connect(audience, host, path, target, id)
+    if not upstream then
+        ngx.status = 502
+        ngx.header.content_type = "text/plain; charset=utf-8"
+        ngx.say("The service behind this route does not answer: " .. tostring(why))
+        return ngx.exit(502)
+    end
+    local request = head()
+    local visitor, wrong = ngx.req.socket(true)
+    if not visitor then
+        ngx.log(ngx.ERR, "no socket of the visitor: ", wrong)
+        return ngx.exit(500)
+    end
+    visitor:settimeouts(LOOK, 60000, LOOK)
+    upstream:settimeouts(LOOK, 60000, LOOK)
+    local ok = upstream:send(request)
+    if not ok then
+        return ngx.exit(502)
+    end
+    local key = audience .. " " .. held
+    sockets:incr(key, 1, 0)
+    local function holds()
+        return routes.holds(audience, host, path, held)
+    end
+    local up = ngx.thread.spawn(copy, visitor, upstream, holds)
+    local down = ngx.thread.spawn(copy, upstream, visitor, holds)
+    ngx.thread.wait(up, down)
+    ngx.thread.kill(up)
+    ngx.thread.kill(down)
+    upstream:close()
+    if sockets:incr(key, -1) == 0 then
+        sockets:delete(key)
+    end
+    return ngx.exit(444)
+end
+
+return _M

@@ -1,0 +1,501 @@
+//! Who may ask for what, and what a change does to what was decided. Pure: the clock is an argument.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use mkys_edge_client::{Access, AccessState, Audience, Decision, Refusal, Route, RouteSpec};
+
+/// Deepest path of a route: as deep as NGINX looks (`lua/mkys/routes.lua`).
+const MAX_DEPTH: usize = 16;
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Asks for routes of its blades.
+    Requester,
+    /// Decides on what others ask for.
+    Administrator,
+}
+
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Name of the token: a person or a pipeline.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The blades it may speak for; `*` is every one.
+    pub blades: Vec<String>,
+    /// Where its routes may lead.
+    pub networks: Vec<Ipv4Net>,
+}
+
+/// Why something is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The request is not right.
+    Invalid(Refusal),
+    /// The token may not.
+    Forbidden(Refusal),
+    /// It does not fit what is there.
+    Conflict(Refusal),
+}
+
+fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal {
+    Refusal {
+        error: error.into(),
+        field: field.map(str::to_owned),
+    }
+}
+
+impl Actor {
+    /// Whether the token may see and change a blade's routes.
+    pub fn speaks_for(&self, blade: &str) -> bool {
+        self.role == Role::Administrator || self.blades.iter().any(|one| one == "*" || one == blade)
+    }
+
+    fn reaches(&self, target: SocketAddrV4) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(target.ip()))
+    }
+}
+
+/// Checks what is asked for, by whom.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with its field.
+pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), Denied> {
+    let invalid = |field: &str, error: String| Err(Denied::Invalid(refusal(Some(field), error)));
+    let RouteSpec {
+        blade,
+        service,
+        port,
+        host,
+        path,
+        targets,
+        access,
+    } = spec;
+    if actor.role != Role::Requester {
+        let error = "an administrator's token decides; ask for routes with a requester's";
+        return Err(Denied::Forbidden(refusal(None, error)));
+    }
+    for (field, name) in [("blade", blade), ("service", service)] {
+        if let Err(error) = check_name(name) {
+            return invalid(field, error);
+        }
+    }
+    if !actor.speaks_for(blade) {
+        let error = format!("token {:?} does not speak for blade {blade:?}", actor.name);
+        return Err(Denied::Forbidden(refusal(Some("blade"), error)));
+    }
+    if let Err(error) = check_host(host) {
+        return invalid("host", error);
+    }
+    if host == portal_host {
+        return invalid("host", format!("{host:?} is the portal itself"));
+    }
+    if let Err(error) = check_path(path) {
+        return invalid("path", error);
+    }
+    if *port == 0 {
+        return invalid("port", "0 is not a TCP port".to_owned());
+    }
+    if access.is_empty() {
+        return invalid("access", "name at least one audience".to_owned());
+    }
+    for (audience, wish) in access {
+        if wish.enabled && wish.justification.trim().is_empty() {
+            let field = format!("access.{audience}.justification");
+            return invalid(
+                &field,
+                "say why access is needed: somebody decides on it".to_owned(),
+            );
+        }
+        if wish.justification.len() > 2_000 {
+            let field = format!("access.{audience}.justification");
+            return invalid(&field, "keep it within 2,000 bytes".to_owned());
+        }
+        if wish.enabled && !targets.contains_key(audience) {
+            return invalid(
+                &format!("targets.{audience}"),
+                format!("{audience} has no target"),
+            );
+        }
+    }
+    for (audience, target) in targets {
+        let field = format!("targets.{audience}");
+        if target.port() != *port {
+            let error = format!("{target} is not port {port} of the service");
+            return invalid(&field, error);
+        }
+        if !actor.reaches(*target) {
+            let networks: Vec<_> = actor.networks.iter().map(ToString::to_string).collect();
+            let error = format!(
+                "{target} lies outside the networks that token {:?} may lead to ({})",
+                actor.name,
+                if networks.is_empty() {
+                    "none".to_owned()
+                } else {
+                    networks.join(", ")
+                }
+            );
+            return Err(Denied::Forbidden(refusal(Some(&field), error)));
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        true => Ok(()),
+        false => Err(format!(
+            "{name:?} is not a name of letters, digits, '-' and '_'"
+        )),
+    }
+}
+
+/// Checks a host name.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_host(host: &str) -> Result<(), String> {
+    let label = |label: &str| {
+        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        (1..=63).contains(&label.len())
+            && label.chars().all(inside)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    match host.len() <= 253 && host.split('.').all(label) {
+        true => Ok(()),
+        false => Err(format!(
+            "{host:?} is not a host name in lower case, without a port"
+        )),
+    }
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+    let climbs = path.split('/').any(|part| part == "." || part == "..");
+    if !path.starts_with('/') || !path.chars().all(plain) || path.contains("//") || climbs {
+        return Err(format!(
+            "{path:?} is not a path from / on of letters, digits, '-', '_', '.' and '~'"
+        ));
+    }
+    if path.len() > 1 && path.ends_with('/') {
+        return Err(format!(
+            "{path:?} ends in /; a route is for whole segments without it"
+        ));
+    }
+    if path.matches('/').count() > MAX_DEPTH || path.len() > 512 {
+        return Err(format!(
+            "a path has at most {MAX_DEPTH} segments and 512 bytes"
+        ));
+    }
+    Ok(())
+}
+
+/// What was approved: never an address.
+fn content(spec: &RouteSpec) -> (&str, &str, u16, &str, &str) {
+    (
+        &spec.blade,
+        &spec.service,
+        spec.port,
+        &spec.host,
+        &spec.path,
+    )
+}
+
+/// What is decided about a new route: nothing yet, or what its requester does not want.
+pub fn first(spec: &RouteSpec) -> BTreeMap<Audience, Access> {
+    let decisions = spec.access.iter().map(|(audience, wish)| {
+        let state = if wish.enabled {
+            AccessState::Pending
+        } else {
+            AccessState::Withdrawn
+        };
+        (*audience, undecided(state))
+    });
+    decisions.collect()
+}
+
+fn undecided(state: AccessState) -> Access {
+    Access {
+        state,
+        decided_by: None,
+        reason: None,
+        decided_at: None,
+    }
+}
+
+/// What stays decided when a route is changed: everything while its content does, except what its
+/// requester turns off or on.
+pub fn changed(
+    route: &Route,
+    spec: &RouteSpec,
+    by: &str,
+    now: Timestamp,
+) -> BTreeMap<Audience, Access> {
+    let same = content(&route.spec) == content(spec);
+    let decisions = spec.access.iter().map(|(audience, wish)| {
+        let before = route.decisions.get(audience);
+        let after = match (wish.enabled, before) {
+            (false, Some(before)) if before.state == AccessState::Withdrawn => before.clone(),
+            (false, _) => Access {
+                state: AccessState::Withdrawn,
+                decided_by: Some(by.to_owned()),
+                reason: Some("turned off by its requester".to_owned()),
+                decided_at: Some(now),
+            },
+            (true, Some(before)) if same && stays(route, *audience, before) => before.clone(),
+            (true, _) => undecided(AccessState::Pending),
+        };
+        (*audience, after)
+    });
+    decisions.collect()
+}
+
+/// Asking again after having turned it off is a new request; so is nothing else.
+fn stays(route: &Route, audience: Audience, before: &Access) -> bool {
+    let was_on = route
+        .spec
+        .access
+        .get(&audience)
+        .is_some_and(|wish| wish.enabled);
+    was_on || before.state != AccessState::Withdrawn
+}
+
+/// What an administrator's decision makes of an access.
+///
+/// # Errors
+///
+/// When the token may not decide, or there is nothing to decide.
+pub fn decide(
+    actor: &Actor,
+    route: &Route,
+    audience: Audience,
+    decision: Decision,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Access, Denied> {
+    let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
+    if actor.role != Role::Administrator {
+        return forbidden("only an administrator decides".to_owned());
+    }
+    if actor.name == route.requester {
+        return forbidden(format!(
+            "{:?} asked for this route, so somebody else decides",
+            actor.name
+        ));
+    }
+    let conflict = |error: String| Err(Denied::Conflict(refusal(Some("access"), error)));
+    let Some(before) = route.decisions.get(&audience) else {
+        return conflict(format!("the route is not for {audience}"));
+    };
+    let wanted = route
+        .spec
+        .access
+        .get(&audience)
+        .is_some_and(|wish| wish.enabled);
+    let state = match (decision, before.state) {
+        (Decision::Approve, _) if !wanted => {
+            return conflict(format!("its requester does not want access for {audience}"));
+        }
+        (Decision::Approve, AccessState::Approved)
+        | (Decision::Refuse, AccessState::Refused)
+        | (Decision::Withdraw, AccessState::Withdrawn) => return Ok(before.clone()),
+        (Decision::Approve, _) => AccessState::Approved,
+        (Decision::Refuse, AccessState::Pending) => AccessState::Refused,
+        (Decision::Withdraw, AccessState::Approved) => AccessState::Withdrawn,
+        (Decision::Refuse, state) => {
+            return conflict(format!("access for {audience} is {state}, not pending"));
+        }
+        (Decision::Withdraw, state) => {
+            return conflict(format!("access for {audience} is {state}, not approved"));
+        }
+    };
+    Ok(Access {
+        state,
+        decided_by: Some(actor.name.clone()),
+        reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
+        decided_at: Some(now),
+    })
+}
+
+/// Where a route leads an audience, if it does.
+pub fn served(route: &Route, audience: Audience) -> Option<SocketAddrV4> {
+    let approved = route.decisions.get(&audience)?.state == AccessState::Approved;
+    let wanted = route.spec.access.get(&audience)?.enabled;
+    route
+        .spec
+        .targets
+        .get(&audience)
+        .copied()
+        .filter(|_| approved && wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use mkys_edge_client::Wish;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn actor(role: Role) -> Actor {
+        Actor {
+            name: format!("{role:?}"),
+            role,
+            blades: vec!["automathon".into()],
+            networks: vec!["198.51.100.0/25".parse().unwrap()],
+        }
+    }
+
+    fn spec() -> RouteSpec {
+        let wish = Wish {
+            enabled: true,
+            justification: "the site".into(),
+        };
+        RouteSpec {
+            blade: "automathon".into(),
+            service: "site".into(),
+            port: 80,
+            host: "games.example.org".into(),
+            path: "/".into(),
+            targets: BTreeMap::from([(Audience::Users, "198.51.100.20:80".parse().unwrap())]),
+            access: BTreeMap::from([(Audience::Users, wish)]),
+        }
+    }
+
+    fn route(state: AccessState) -> Route {
+        let spec = spec();
+        let decisions = BTreeMap::from([(Audience::Users, undecided(state))]);
+        Route {
+            id: Uuid::nil(),
+            spec,
+            requester: "Requester".into(),
+            decisions,
+        }
+    }
+
+    fn denied(change: impl FnOnce(&mut RouteSpec)) -> Option<String> {
+        let mut spec = spec();
+        change(&mut spec);
+        match check(&actor(Role::Requester), &spec, "portal.example.org") {
+            Ok(()) => None,
+            Err(Denied::Invalid(why) | Denied::Forbidden(why) | Denied::Conflict(why)) => {
+                Some(format!("{}: {}", why.field.unwrap_or_default(), why.error))
+            }
+        }
+    }
+
+    #[test]
+    fn each_bad_wish_is_named() {
+        assert_eq!(denied(|_| ()), None);
+        let cases: [(fn(&mut RouteSpec), &str); 11] = [
+            (|spec| spec.blade = "pnr".into(), "blade: token"),
+            (|spec| spec.host = "Games".into(), "host: "),
+            (|spec| spec.host = "a;b".into(), "host: "),
+            (|spec| spec.host = "portal.example.org".into(), "host: "),
+            (|spec| spec.path = "x".into(), "path: "),
+            (|spec| spec.path = "/a b".into(), "path: "),
+            (|spec| spec.path = "/../etc".into(), "path: "),
+            (|spec| spec.path = "/a/".into(), "path: "),
+            (|spec| spec.port = 81, "targets.users: "),
+            (
+                |spec| {
+                    drop(
+                        spec.targets
+                            .insert(Audience::Users, "10.0.0.1:80".parse().unwrap()),
+                    )
+                },
+                "targets.users: 10.0.0.1:80 lies outside",
+            ),
+            (|spec| spec.targets.clear(), "targets.users: "),
+        ];
+        for (change, expected) in cases {
+            let error = denied(change).unwrap_or_default();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_change_and_nothing_else_that_was_approved() {
+        let route = route(AccessState::Approved);
+        let state = |change: &dyn Fn(&mut RouteSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            changed(&route, &spec, "Requester", Timestamp::UNIX_EPOCH)[&Audience::Users].state
+        };
+        let moved = |spec: &mut RouteSpec| {
+            spec.targets
+                .insert(Audience::Users, "198.51.100.21:80".parse().unwrap());
+        };
+        assert_eq!(state(&moved), AccessState::Approved);
+        let others: [&dyn Fn(&mut RouteSpec); 4] = [
+            &|spec| spec.path = "/other".into(),
+            &|spec| spec.host = "other.example.org".into(),
+            &|spec| spec.port = 81,
+            &|spec| spec.service = "admin".into(),
+        ];
+        for change in others {
+            assert_eq!(state(change), AccessState::Pending);
+        }
+    }
+
+    #[test]
+    fn turning_off_withdraws_at_once_and_turning_on_asks_again() {
+        let mut off = spec();
+        off.access
+            .values_mut()
+            .for_each(|wish| wish.enabled = false);
+        let approved = route(AccessState::Approved);
+        let now = Timestamp::UNIX_EPOCH;
+        let decisions = changed(&approved, &off, "Requester", now);
+        assert_eq!(decisions[&Audience::Users].state, AccessState::Withdrawn);
+        let withdrawn = Route {
+            spec: off,
+            decisions,
+            ..approved
+        };
+        assert_eq!(served(&withdrawn, Audience::Users), None);
+        let again = changed(&withdrawn, &spec(), "Requester", now);
+        assert_eq!(again[&Audience::Users].state, AccessState::Pending);
+    }
+
+    #[test]
+    fn who_asked_cannot_decide_and_an_administrators_withdrawal_stays() {
+        let now = Timestamp::UNIX_EPOCH;
+        let decide = |actor: &Actor, state, decision| {
+            decide(actor, &route(state), Audience::Users, decision, "", now)
+        };
+        let admin = actor(Role::Administrator);
+        let same_name = Actor {
+            name: "Requester".into(),
+            ..admin.clone()
+        };
+        let pending = AccessState::Pending;
+        assert!(decide(&admin, pending, Decision::Approve).is_ok());
+        assert!(matches!(
+            decide(&same_name, pending, Decision::Approve),
+            Err(Denied::Forbidden(_))
+        ));
+        assert!(matches!(
+            decide(&actor(Role::Requester), pending, Decision::Approve),
+            Err(Denied::Forbidden(_))
+        ));
+        assert!(matches!(
+            decide(&admin, pending, Decision::Withdraw),
+            Err(Denied::Conflict(_))
+        ));
+        // an apply that changes nothing else must not ask again by itself
+        let withdrawn = route(AccessState::Withdrawn);
+        let after = changed(&withdrawn, &spec(), "Requester", now);
+        assert_eq!(after[&Audience::Users].state, AccessState::Withdrawn);
+    }
+}

@@ -1,0 +1,194 @@
+//! What an operator of the edge sets, in one YAML file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mkys_edge_client::Audience;
+use serde::{Deserialize, Serialize};
+
+/// The settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Folder of the database and of NGINX' files; nobody else may write there.
+    pub state: PathBuf,
+    /// Where the API listens.
+    pub api: SocketAddr,
+    /// TLS of the API; without it, listen on an address that only the platform's own reach.
+    #[serde(default)]
+    pub api_tls: Option<Tls>,
+    /// Host name of the portal, on both listeners.
+    pub portal_host: String,
+    /// What the portal calls the platform.
+    #[serde(default = "default_title")]
+    pub title: String,
+    /// NGINX' listener for the users audience.
+    pub users: Listener,
+    /// NGINX' listener for the devops audience.
+    pub devops: Listener,
+    /// How NGINX is run.
+    #[serde(default)]
+    pub nginx: Nginx,
+}
+
+/// A listener of NGINX.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Addresses with ports; on the audience's own external network.
+    pub listen: Vec<SocketAddr>,
+    /// Its certificate; without it the listener speaks plain HTTP.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// A certificate with its key, PEM files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// How NGINX is run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Nginx {
+    /// The program.
+    pub program: PathBuf,
+    /// Modules to load, in order; files.
+    pub modules: Vec<PathBuf>,
+    /// User of its workers.
+    pub user: String,
+    /// Number of workers; 0 is one a processor.
+    pub workers: u16,
+    /// Connections a worker.
+    pub connections: u32,
+    /// Memory for routes, in MiB; 1 MiB holds about 8,000.
+    pub routes_mib: u32,
+    /// Largest body of a request, in MiB; 0 is no limit.
+    pub body_mib: u32,
+}
+
+impl Default for Nginx {
+    fn default() -> Self {
+        Self {
+            program: "/usr/sbin/nginx".into(),
+            modules: vec![
+                "/usr/lib/nginx/modules/ndk_http_module.so".into(),
+                "/usr/lib/nginx/modules/ngx_http_lua_module.so".into(),
+            ],
+            user: "www-data".to_owned(),
+            workers: 0,
+            connections: 16_384,
+            routes_mib: 32,
+            body_mib: 1_024,
+        }
+    }
+}
+
+fn default_title() -> String {
+    "Scientific platforms".to_owned()
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or holds something that NGINX could not be given.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let invalid = |reason: String| SettingsError::Invalid {
+            path: path.to_owned(),
+            reason,
+        };
+        let settings: Self =
+            serde_saphyr::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        settings.check().map_err(invalid)?;
+        Ok(settings)
+    }
+
+    /// Only what cannot mean anything else reaches NGINX' configuration.
+    fn check(&self) -> Result<(), String> {
+        let Nginx {
+            program,
+            modules,
+            user,
+            ..
+        } = &self.nginx;
+        let mut paths = vec![&self.state, program];
+        paths.extend(modules);
+        for tls in [&self.users.tls, &self.devops.tls, &self.api_tls]
+            .into_iter()
+            .flatten()
+        {
+            paths.extend([&tls.certificate, &tls.key]);
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+        for path in paths {
+            let text = path.to_str().unwrap_or_default();
+            if !text.starts_with('/') || !text.chars().all(plain) {
+                return Err(format!(
+                    "{path:?} is not an absolute path of letters, digits, '-', '_' and '.'"
+                ));
+            }
+        }
+        if user.is_empty() || !user.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            return Err(format!("nginx.user: {user:?} is not the name of a user"));
+        }
+        crate::policy::check_host(&self.portal_host)
+            .map_err(|error| format!("portal_host: {error}"))?;
+        for (audience, listener) in self.listeners() {
+            if listener.listen.is_empty() {
+                return Err(format!(
+                    "{audience}.listen: name at least one address with its port"
+                ));
+            }
+        }
+        let shared = self
+            .users
+            .listen
+            .iter()
+            .find(|one| self.devops.listen.contains(one));
+        if let Some(address) = shared {
+            return Err(format!("{address} cannot be both audiences' listener"));
+        }
+        Ok(())
+    }
+
+    /// The listeners with their audience.
+    pub fn listeners(&self) -> [(Audience, &Listener); 2] {
+        [
+            (Audience::Users, &self.users),
+            (Audience::Devops, &self.devops),
+        ]
+    }
+}

@@ -1,0 +1,76 @@
+//! What people and programs reach: the API, the portal, the administrators' pages.
+
+mod admin;
+mod api;
+mod error;
+mod portal;
+mod sign_in;
+
+use std::sync::Arc;
+
+use axum::Router;
+use mkys_edge_client::{Access, Audience, DecisionRequest, Route};
+use uuid::Uuid;
+
+use crate::policy::{self, Actor};
+use crate::publish::Publisher;
+use crate::store::Store;
+use error::Failure;
+use sign_in::Sessions;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct App {
+    store: Store,
+    publisher: Publisher,
+    portal_host: Arc<str>,
+    title: Arc<str>,
+    sessions: Sessions,
+}
+
+impl App {
+    /// An application over a database and NGINX.
+    pub fn new(store: Store, publisher: Publisher, portal_host: &str, title: &str) -> Self {
+        let (portal_host, title) = (portal_host.into(), title.into());
+        Self {
+            store,
+            publisher,
+            portal_host,
+            title,
+            sessions: Sessions::default(),
+        }
+    }
+
+    /// The API, for programs.
+    pub fn api(self) -> Router {
+        api::router().with_state(self)
+    }
+
+    /// The portal with the administrators' pages, for people, behind NGINX.
+    pub fn pages(self) -> Router {
+        portal::router().merge(admin::router()).with_state(self)
+    }
+
+    /// Decides on an access, and serves it so.
+    async fn decide(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        audience: Audience,
+        request: &DecisionRequest,
+    ) -> Result<Route, Failure> {
+        let now = jiff::Timestamp::now();
+        let before = self.store.route(id).await?.ok_or(Failure::NotFound)?;
+        let DecisionRequest { decision, reason } = request;
+        let access: Access = policy::decide(actor, &before, audience, *decision, reason, now)?;
+        let mut after = before.clone();
+        after.decisions.insert(audience, access);
+        if after != before {
+            self.store
+                .decide(&after, audience, &actor.name, now)
+                .await?;
+        }
+        self.publisher.publish(Some(&before), Some(&after)).await?;
+        Ok(after)
+    }
+}

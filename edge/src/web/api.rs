@@ -1,0 +1,141 @@
+//! The API: routes and decisions, as JSON, by bearer token.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+use mkys_edge_client::{Audience, DecisionRequest, Route, RouteSpec};
+use uuid::Uuid;
+
+use super::App;
+use super::error::Failure;
+use crate::policy::{self, Actor};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/routes", get(list).post(create))
+        .route("/v1/routes/{id}", get(read).put(update).delete(remove))
+        .route("/v1/routes/{id}/access/{audience}", post(decide))
+}
+
+impl FromRequestParts<App> for Actor {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let header = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = header
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(Failure::NoToken)?;
+        app.store.actor(token.trim()).await?.ok_or(Failure::NoToken)
+    }
+}
+
+async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
+    app.store.tokens().await?;
+    Ok("ok\n")
+}
+
+async fn list(State(app): State<App>, actor: Actor) -> Result<Json<Vec<Route>>, Failure> {
+    let mut routes = app.store.routes().await?;
+    routes.retain(|route| actor.speaks_for(&route.spec.blade));
+    Ok(Json(routes))
+}
+
+async fn create(
+    State(app): State<App>,
+    actor: Actor,
+    spec: Result<Json<RouteSpec>, JsonRejection>,
+) -> Result<(StatusCode, Json<Route>), Failure> {
+    let spec = body(spec)?;
+    policy::check(&actor, &spec, &app.portal_host)?;
+    let decisions = policy::first(&spec);
+    let route = Route {
+        id: Uuid::new_v4(),
+        spec,
+        requester: actor.name,
+        decisions,
+    };
+    app.store.insert(&route, jiff::Timestamp::now()).await?;
+    tracing::info!(id = %route.id, host = route.spec.host, path = route.spec.path, "asked for");
+    Ok((StatusCode::CREATED, Json(route)))
+}
+
+async fn read(
+    State(app): State<App>,
+    actor: Actor,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<Route>, Failure> {
+    Ok(Json(own(&app, &actor, id).await?))
+}
+
+async fn update(
+    State(app): State<App>,
+    actor: Actor,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+    spec: Result<Json<RouteSpec>, JsonRejection>,
+) -> Result<Json<Route>, Failure> {
+    let before = own(&app, &actor, id).await?;
+    let spec = body(spec)?;
+    policy::check(&actor, &spec, &app.portal_host)?;
+    let now = jiff::Timestamp::now();
+    let decisions = policy::changed(&before, &spec, &actor.name, now);
+    let after = Route {
+        spec,
+        decisions,
+        ..before.clone()
+    };
+    app.store.update(&after, &actor.name, now).await?;
+    app.publisher.publish(Some(&before), Some(&after)).await?;
+    Ok(Json(after))
+}
+
+async fn remove(
+    State(app): State<App>,
+    actor: Actor,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+) -> Result<StatusCode, Failure> {
+    let before = own(&app, &actor, id).await?;
+    app.store
+        .delete(&before, &actor.name, jiff::Timestamp::now())
+        .await?;
+    app.publisher.publish(Some(&before), None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn decide(
+    State(app): State<App>,
+    actor: Actor,
+    place: Result<Path<(Uuid, Audience)>, axum::extract::rejection::PathRejection>,
+    request: Result<Json<DecisionRequest>, JsonRejection>,
+) -> Result<Json<Route>, Failure> {
+    let Path((id, audience)) = place.map_err(|_| Failure::NotFound)?;
+    Ok(Json(
+        app.decide(&actor, id, audience, &body(request)?).await?,
+    ))
+}
+
+/// A route that the token may see: to others it is as if it were not there.
+async fn own(
+    app: &App,
+    actor: &Actor,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+) -> Result<Route, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NotFound)?;
+    let route = app.store.route(id).await?;
+    route
+        .filter(|route| actor.speaks_for(&route.spec.blade))
+        .ok_or(Failure::NotFound)
+}
+
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Failure> {
+    body.map(|Json(value)| value)
+        .map_err(|error| Failure::Malformed(error.body_text()))
+}

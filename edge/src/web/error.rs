@@ -1,0 +1,82 @@
+//! Failures as answers: a status, one sentence, and the field that is to blame.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use mkys_edge_client::Refusal;
+
+use crate::policy::Denied;
+use crate::publish::PublishError;
+use crate::store::StoreError;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    NoToken,
+    NotFound,
+    Denied(Denied),
+    Malformed(String),
+    Store(StoreError),
+    Publish(PublishError),
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+impl Failure {
+    /// Status, sentence, field.
+    pub(super) fn parts(self) -> (StatusCode, Refusal) {
+        let plain = |error: &str| Refusal {
+            error: error.to_owned(),
+            field: None,
+        };
+        match self {
+            Self::NoToken => (
+                StatusCode::UNAUTHORIZED,
+                plain("no token, or one that is not known or revoked"),
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, plain("there is no such route")),
+            Self::Denied(Denied::Invalid(refusal)) => (StatusCode::UNPROCESSABLE_ENTITY, refusal),
+            Self::Denied(Denied::Forbidden(refusal)) => (StatusCode::FORBIDDEN, refusal),
+            Self::Denied(Denied::Conflict(refusal)) => (StatusCode::CONFLICT, refusal),
+            Self::Malformed(error) => (StatusCode::BAD_REQUEST, plain(&error)),
+            Self::Store(error @ StoreError::Taken { .. }) => {
+                let refusal = Refusal {
+                    error: error.to_string(),
+                    field: Some("path".to_owned()),
+                };
+                (StatusCode::CONFLICT, refusal)
+            }
+            Self::Store(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the database");
+                (StatusCode::INTERNAL_SERVER_ERROR, plain(&error.to_string()))
+            }
+            Self::Publish(error) => {
+                let error = format!("it is written and will be served once NGINX answers: {error}");
+                (StatusCode::SERVICE_UNAVAILABLE, plain(&error))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, refusal) = self.parts();
+        (status, Json(refusal)).into_response()
+    }
+}

@@ -58,10 +58,10 @@ pub fn doctor(lab: &Lab) -> Result<bool, Error> {
         lab.progress.line(line);
     }
     if found.is_empty() {
-        let state = if lab.place.ready().exists() {
-            "the lab is up and well"
-        } else {
-            "there is no lab"
+        let state = match (lab.place.ready().exists(), lab.place.kept().exists()) {
+            (true, _) => "the lab is up and well",
+            (false, true) => "the lab is down, its state kept",
+            (false, false) => "there is no lab",
         };
         lab.progress.line(format!("nothing is wrong; {state}"));
     }

@@ -28,6 +28,7 @@ pub fn down(lab: &Lab, keep: bool) -> Result<(), Error> {
     lab.progress
         .run("take away", || takeaway::everything(&lab.place))?;
     if keep {
+        let _ = std::fs::remove_file(lab.place.ready());
         std::fs::write(lab.place.kept(), "")
             .map_err(Error::io("write the mark that state is kept"))?;
     } else {

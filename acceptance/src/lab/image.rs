@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::external::{finish, run};
 use super::{Error, Lab, embedded};
@@ -59,18 +60,27 @@ fn kernel_package(cache: &Path) -> Result<PathBuf, Error> {
     if let Ok(there) = entry_starting(cache, "linux-image-") {
         return Ok(there);
     }
+    // Lists of packages that are too old name files that are no longer served.
+    download_kernel(cache).or_else(|_| {
+        run(&["apt-get", "update", "-q"])?;
+        download_kernel(cache)
+    })?;
+    entry_starting(cache, "linux-image-")
+}
+
+fn download_kernel(cache: &Path) -> Result<(), Error> {
     let depends = run(&["apt-cache", "depends", "linux-image-cloud-amd64"])?;
     let name = depends
         .split_whitespace()
         .find(|word| word.starts_with("linux-image-6"));
-    let name = name
-        .ok_or_else(|| Error::Machine("Debian's cloud kernel is not among its packages".into()))?;
+    let name =
+        name.ok_or_else(|| Error::Machine("apt knows no cloud kernel for the guests".into()))?;
     finish(
-        std::process::Command::new("apt-get")
+        Command::new("apt-get")
             .args(["download", "-q", name])
             .current_dir(cache),
-    )?;
-    entry_starting(cache, "linux-image-")
+    )
+    .map(drop)
 }
 
 fn kernel_version(package: &Path) -> String {

@@ -22,14 +22,14 @@ pub fn install(lab: &Lab) -> Result<(), Error> {
         lab.progress.note("packages: all are there");
         return Ok(());
     }
-    install_missing(lab)
+    install_missing(lab).map(drop)
 }
 
-/// The same, silent when there is nothing to do.
-pub(crate) fn install_missing(lab: &Lab) -> Result<(), Error> {
+/// The same, silent when there is nothing to do. Gives whether anything was.
+pub(crate) fn install_missing(lab: &Lab) -> Result<bool, Error> {
     let missing = missing()?;
     if missing.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let start = Instant::now();
     let before = used_mib();
@@ -53,7 +53,7 @@ pub(crate) fn install_missing(lab: &Lab) -> Result<(), Error> {
         "packages: {} MiB on disk",
         used_mib().saturating_sub(before)
     ));
-    Ok(())
+    Ok(true)
 }
 
 /// Packages of the lists that are not installed.

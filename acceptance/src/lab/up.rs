@@ -39,7 +39,10 @@ enum Found {
 pub fn up(lab: &Lab) -> Result<(), Error> {
     prerequisites::check(lab)?;
     let _lock = Lock::take(&lab.place, &lab.progress)?;
-    install::install_missing(lab)?;
+    if install::install_missing(lab)? {
+        // Some of the looks need programs that were not there.
+        prerequisites::check(lab)?;
+    }
     let templates = Templates::new(&lab.place, &lab.settings);
     let table = Table::load(&templates)?;
     match look(lab, &table) {
@@ -145,9 +148,7 @@ fn start(lab: &Lab, templates: &Templates, table: &Table, found: Found) -> Resul
     {
         return Err(error);
     }
-    for path in [place.ready(), place.kept()] {
-        let _ = fs::remove_file(path);
-    }
+    let _ = fs::remove_file(place.ready());
     layout::lay(lab, templates)?;
     schedule::run(&table.units, |unit, cancel| match &unit.work {
         Work::Service(service) => start_service(lab, unit, service, cancel),
@@ -160,6 +161,8 @@ fn start(lab: &Lab, templates: &Templates, table: &Table, found: Found) -> Resul
         }
     })?;
     fs::write(place.ready(), "").map_err(Error::io("write the mark that all is ready"))?;
+    // Only now: a waking that was cut short must not cost the state.
+    let _ = fs::remove_file(place.kept());
     Ok(())
 }
 

@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tonic::codegen::tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
@@ -21,7 +20,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that may be served.
-pub(super) struct Connection(TlsStream<UnixStream>);
+pub(super) struct Connection(Box<dyn Talk>);
+
+/// Both ways of a connection, with TLS or without.
+trait Talk: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Talk for T {}
 
 /// What is received through a channel, as a stream.
 pub(super) struct Receiving<T>(pub(super) mpsc::Receiver<T>);
@@ -36,7 +40,7 @@ impl<T> Stream for Receiving<T> {
 /// Takes connections until the stream of them is dropped.
 pub(super) fn connections(
     listener: UnixListener,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
 ) -> Receiving<io::Result<Connection>> {
     let (accepted, connections) = mpsc::channel(8);
     tokio::spawn(accept(listener, acceptor, accepted));
@@ -45,7 +49,7 @@ pub(super) fn connections(
 
 async fn accept(
     listener: UnixListener,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     accepted: mpsc::Sender<io::Result<Connection>>,
 ) {
     loop {
@@ -63,14 +67,21 @@ async fn accept(
         };
         let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
         tokio::spawn(async move {
-            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            match tokio::time::timeout(HANDSHAKE, admit(stream, acceptor)).await {
                 // If nobody wants it any more, the server is ending.
-                Ok(Ok(stream)) => drop(accepted.send(Ok(Connection(stream))).await),
+                Ok(Ok(connection)) => drop(accepted.send(Ok(connection)).await),
                 Ok(Err(error)) => tracing::warn!(%error, "refused a connection"),
                 Err(_) => tracing::warn!("gave up on a connection that made no handshake"),
             }
         });
     }
+}
+
+async fn admit(stream: UnixStream, acceptor: Option<TlsAcceptor>) -> io::Result<Connection> {
+    Ok(match acceptor {
+        Some(acceptor) => Connection(Box::new(acceptor.accept(stream).await?)),
+        None => Connection(Box::new(stream)),
+    })
 }
 
 impl Connected for Connection {

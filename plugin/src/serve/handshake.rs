@@ -42,8 +42,9 @@ pub(crate) enum HandshakeError {
 /// What the CLI gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Invitation {
-    /// The only certificate that may connect.
-    pub(crate) client: CertificateDer<'static>,
+    /// The only certificate that may connect. `None` if the person switched TLS off, as debuggers and HashiCorp's test framework
+    /// do; then it is the socket's folder alone that keeps other people out.
+    pub(crate) client: Option<CertificateDer<'static>>,
     /// Where the socket is to be.
     pub(crate) socket_folder: PathBuf,
 }
@@ -65,11 +66,16 @@ impl Invitation {
         {
             return Err(HandshakeError::NoCommonProtocol(versions));
         }
-        let pem = text("PLUGIN_CLIENT_CERT")
-            .filter(|pem| !pem.is_empty())
-            .ok_or(HandshakeError::NoClientCertificate)?;
-        let client = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| HandshakeError::BadClientCertificate)?;
+        let pem = text("PLUGIN_CLIENT_CERT").filter(|pem| !pem.is_empty());
+        let switched_off = text("TF_DISABLE_PLUGIN_TLS").is_some_and(|value| !value.is_empty());
+        let client = match pem {
+            Some(pem) => Some(
+                CertificateDer::from_pem_slice(pem.as_bytes())
+                    .map_err(|_| HandshakeError::BadClientCertificate)?,
+            ),
+            None if switched_off => None,
+            None => return Err(HandshakeError::NoClientCertificate),
+        };
         let socket_folder = variable("PLUGIN_UNIX_SOCKET_DIR")
             .filter(|folder| !folder.is_empty())
             .map_or_else(std::env::temp_dir, PathBuf::from);
@@ -81,8 +87,9 @@ impl Invitation {
 }
 
 /// The line that tells the CLI where to connect and whom to expect there.
-pub(crate) fn line(socket: &Path, certificate: &CertificateDer<'_>) -> String {
-    let certificate = STANDARD_NO_PAD.encode(certificate);
+pub(crate) fn line(socket: &Path, certificate: Option<&CertificateDer<'_>>) -> String {
+    let certificate = certificate.map(|certificate| STANDARD_NO_PAD.encode(certificate));
+    let certificate = certificate.unwrap_or_default();
     format!(
         "1|{PROTOCOL}|unix|{}|grpc|{certificate}\n",
         socket.display()
@@ -115,7 +122,8 @@ mod tests {
             ("PLUGIN_PROTOCOL_VERSIONS", "5,6"),
         );
         type Case<'a> = (&'a [(&'a str, &'a str)], Option<HandshakeError>);
-        let table: [Case<'_>; 8] = [
+        let off = ("TF_DISABLE_PLUGIN_TLS", "1");
+        let table: [Case<'_>; 11] = [
             (&[], Some(HandshakeError::NotStartedByCli)),
             (
                 &[("TF_PLUGIN_MAGIC_COOKIE", "biscuit"), cert],
@@ -136,6 +144,15 @@ mod tests {
             ),
             (&[cookie, cert, both], None),
             (&[cookie, cert], None),
+            (&[cookie, off], None),
+            (
+                &[cookie, ("TF_DISABLE_PLUGIN_TLS", "")],
+                Some(HandshakeError::NoClientCertificate),
+            ),
+            (
+                &[cookie, off, ("PLUGIN_CLIENT_CERT", "x")],
+                Some(HandshakeError::BadClientCertificate),
+            ),
         ];
         for (variables, expected) in table {
             assert_eq!(invitation(variables).err(), expected, "{variables:?}");
@@ -160,7 +177,7 @@ mod tests {
     fn the_line_is_what_the_cli_reads() {
         let certificate = CertificateDer::from(vec![1, 2, 3, 4]);
         assert_eq!(
-            line(Path::new("/tmp/x/plugin"), &certificate),
+            line(Path::new("/tmp/x/plugin"), Some(&certificate)),
             "1|6|unix|/tmp/x/plugin|grpc|AQIDBA\n"
         );
     }

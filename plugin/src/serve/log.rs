@@ -19,6 +19,8 @@ pub(super) fn start(variable: impl Fn(&str) -> Option<String>) {
     let logger = tracing_subscriber::fmt()
         .with_max_level(level(&wanted))
         .with_writer(std::io::stderr)
+        // Once the CLI is dead nobody reads, and to complain of that would fail as well, by a panic.
+        .log_internal_errors(false)
         .event_format(AsTheCliReads);
     let _ = tracing::subscriber::set_global_default(logger.finish());
     std::panic::set_hook(Box::new(|panic| {

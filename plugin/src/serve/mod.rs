@@ -109,7 +109,13 @@ async fn serve(
         client,
         socket_folder,
     } = invitation;
-    let (certificate, config) = tls::config(client)?;
+    let (certificate, acceptor) = match client {
+        Some(client) => {
+            let (certificate, config) = tls::config(client)?;
+            (Some(certificate), Some(TlsAcceptor::from(config)))
+        }
+        None => (None, None),
+    };
     let no_socket = |source| ServeError::Socket {
         folder: socket_folder.display().to_string(),
         source,
@@ -122,7 +128,7 @@ async fn serve(
         .map_err(no_socket)?;
     let socket = folder.path().join("socket");
     let listener = UnixListener::bind(&socket).map_err(no_socket)?;
-    let connections = accept::connections(listener, TlsAcceptor::from(config));
+    let connections = accept::connections(listener, acceptor);
 
     let (calls, idle) = Calls::new(grace);
     let calls = Arc::new(calls);
@@ -139,7 +145,7 @@ async fn serve(
         .add_service(GrpcControllerServer::new(ending.clone()))
         .add_service(GrpcStdioServer::new(ending.clone()));
 
-    say(&handshake::line(&socket, &certificate))?;
+    say(&handshake::line(&socket, certificate.as_ref()))?;
     let serving = server.serve_with_incoming_shutdown(connections, {
         let ending = ending.clone();
         async move { ending.begun().await }

@@ -96,6 +96,7 @@ impl Folder {
         let bin = folder.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
         std::os::unix::fs::symlink(probe(), bin.join("terraform-provider-probe")).unwrap();
         let overrides: String = ["registry.terraform.io", "registry.opentofu.org"]
             .map(|host| format!("\"{host}/mkys/probe\" = {:?}\n", bin.display().to_string()))
@@ -132,6 +133,7 @@ impl Folder {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("TF_CLI_CONFIG_FILE", self.path("cli.tfrc"))
+            .env("TMPDIR", self.path("tmp"))
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
             .env_remove("TF_LOG")

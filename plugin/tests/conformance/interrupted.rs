@@ -63,5 +63,10 @@ async fn the_provider_ends_when_the_cli_is_killed() {
         tokio::time::timeout(Duration::from_secs(60), gone)
             .await
             .expect("the provider stays");
+        let left: Vec<_> = std::fs::read_dir(folder.path("tmp"))
+            .unwrap()
+            .flatten()
+            .collect();
+        assert!(left.is_empty(), "its socket is left: {left:?}");
     }
 }

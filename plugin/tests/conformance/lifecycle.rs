@@ -195,7 +195,11 @@ async fn old_state_is_upgraded_and_newer_state_refused() {
         rewrite(1, json!({ "name": "old", "forgotten": true }));
         assert_eq!(folder.plan().await["actions"], json!(["update"]));
         rewrite(9, json!({ "name": "old", "size": 1 }));
-        folder.apply().await.expect_code(1).expect_text("newer provider version");
+        folder
+            .apply()
+            .await
+            .expect_code(1)
+            .expect_text("newer provider version");
         rewrite(0, json!({ "title": "old" }));
         folder.destroy().await.expect_code(0);
     }

@@ -1,5 +1,6 @@
 //! The conformance suite: the probe provider driven by every CLI there is, as a person would. `TF_CLIS` names the CLIs, separated by
 //! colons; without it they are `terraform` and `tofu` on the `PATH`. With none the suite fails: it never passes untried.
+//! `cargo test -p mkys-plugin` builds the probe too; with `--test conformance` alone cargo does not.
 
 #![allow(
     clippy::unwrap_used,

@@ -56,7 +56,7 @@ impl Served {
     pub(super) async fn to(client: &CertificateDer<'static>, grace: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let invitation = Invitation {
-            client: client.clone(),
+            client: Some(client.clone()),
             socket_folder: folder.path().to_owned(),
         };
         let (said, line) = oneshot::channel();

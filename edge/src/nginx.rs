@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use minijinja::Environment;
+use minijinja::value::Serde;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -105,7 +106,7 @@ impl NginxProcess {
                 })
             })
             .collect();
-        let text = environment.get_template("nginx.conf")?.render(json!({
+        let text = environment.get_template("nginx.conf")?.render(Serde(json!({
             "modules": nginx.modules,
             "user": nginx.user,
             "workers": workers,
@@ -117,7 +118,7 @@ impl NginxProcess {
             "state": settings.state,
             "lua": settings.state.join("lua"),
             "listeners": listeners,
-        }))?;
+        })))?;
         Ok(text)
     }
 

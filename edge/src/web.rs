@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::policy::{self, Actor};
 use crate::publish::Publisher;
 use crate::store::Store;
-use error::Failure;
+pub use error::Failure;
 use sign_in::Sessions;
 
 /// What the handlers share.

@@ -11,12 +11,18 @@ use crate::store::StoreError;
 
 /// Why a request was not done.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub enum Failure {
+    /// No token that is known.
     NoToken,
+    /// No such route, or none that the token may see.
     NotFound,
+    /// Not allowed, not right, or not now.
     Denied(Denied),
+    /// Not JSON of the right shape.
     Malformed(String),
+    /// The database.
     Store(StoreError),
+    /// Written, but not served yet.
     Publish(PublishError),
 }
 

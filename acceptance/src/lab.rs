@@ -7,7 +7,7 @@ mod doctor;
 mod down;
 mod embedded;
 mod error;
-mod external;
+pub(crate) mod external;
 mod fabric;
 mod identity;
 mod image;
@@ -16,12 +16,12 @@ mod layout;
 mod leftovers;
 mod lock;
 mod order;
-mod pause;
+pub(crate) mod pause;
 mod ports;
 mod prerequisites;
 mod probe;
-mod process;
-mod procfs;
+pub(crate) mod process;
+pub(crate) mod procfs;
 mod resources;
 mod schedule;
 mod seed;
@@ -31,6 +31,7 @@ mod template;
 mod unit;
 mod up;
 
+pub use cloud::{Api, Cloud};
 pub use doctor::doctor;
 pub use down::down;
 pub use error::Error;
@@ -65,4 +66,18 @@ impl Lab {
             progress: Progress::new(),
         })
     }
+}
+
+/// Whether this machine can run the lab; changes nothing.
+///
+/// # Errors
+/// One sentence that says why not.
+pub fn check(lab: &Lab) -> Result<(), Error> {
+    prerequisites::check(lab)
+}
+
+/// Whether the lab's cloud answers.
+#[must_use]
+pub fn is_up(lab: &Lab) -> bool {
+    lab.place.state().exists() && Cloud::sign_in().is_ok()
 }

@@ -111,8 +111,7 @@ impl NginxProcess {
             "user": nginx.user,
             "workers": workers,
             "connections": nginx.connections,
-            // a relayed connection has two ends
-            "open_files": u64::from(nginx.connections) * 2 + 1024,
+            "open_files": open_files(nginx.connections),
             "routes_memory": format!("{}m", nginx.routes_mib),
             "body_limit": if nginx.body_mib == 0 { "0".to_owned() } else { format!("{}m", nginx.body_mib) },
             "state": settings.state,
@@ -243,6 +242,18 @@ impl NginxProcess {
     }
 }
 
+/// Files a worker may have open: a relayed connection has two ends. Not more than this process may
+/// give: NGINX would say so at each start.
+fn open_files(connections: u32) -> u64 {
+    let wanted = u64::from(connections) * 2 + 1024;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let hard = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    hard.map_or(wanted, |hard: u64| wanted.min(hard))
+}
+
 fn path(path: &Path) -> &str {
     // settings are checked: paths are ASCII
     path.to_str().unwrap_or_default()
@@ -288,6 +299,8 @@ mod tests {
              tls: {certificate: /etc/edge.pem, key: /etc/edge.key}}}",
         )
         .unwrap();
-        insta::assert_snapshot!(NginxProcess::new(settings).render().unwrap());
+        let text = NginxProcess::new(settings).render().unwrap();
+        let text = text.replace(&open_files(16_384).to_string(), "OPEN_FILES");
+        insta::assert_snapshot!(text);
     }
 }

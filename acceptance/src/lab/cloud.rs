@@ -16,7 +16,7 @@ const TRIES: u32 = 3;
 
 /// A signed-in administrator.
 #[derive(Debug, Clone)]
-pub(crate) struct Cloud {
+pub struct Cloud {
     agent: ureq::Agent,
     token: String,
     project: String,
@@ -24,12 +24,18 @@ pub(crate) struct Cloud {
 
 /// The APIs, and what their addresses begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Api {
+pub enum Api {
+    /// Keystone.
     Identity,
+    /// Glance.
     Image,
+    /// Neutron.
     Network,
+    /// Nova.
     Compute,
+    /// Cinder.
     Volume,
+    /// Heat.
     Orchestration,
 }
 
@@ -37,7 +43,10 @@ static SIGNED_IN: Mutex<Option<Cloud>> = Mutex::new(None);
 
 impl Cloud {
     /// The administrator, signed in anew.
-    pub(crate) fn sign_in() -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When the API can't be reached or refuses.
+    pub fn sign_in() -> Result<Self, Error> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
@@ -102,7 +111,10 @@ impl Cloud {
     }
 
     /// Reads.
-    pub(crate) fn get(&self, api: Api, path: &str) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// When the API can't be reached or refuses.
+    pub fn get(&self, api: Api, path: &str) -> Result<Value, Error> {
         let address = format!("{}{path}", self.base(api));
         self.again("GET", &address, || {
             self.agent
@@ -113,7 +125,10 @@ impl Cloud {
     }
 
     /// Creates.
-    pub(crate) fn post(&self, api: Api, path: &str, body: &Value) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// When the API can't be reached or refuses.
+    pub fn post(&self, api: Api, path: &str, body: &Value) -> Result<Value, Error> {
         let address = format!("{}{path}", self.base(api));
         self.again("POST", &address, || {
             self.agent
@@ -124,7 +139,10 @@ impl Cloud {
     }
 
     /// Puts; without a body where there is none.
-    pub(crate) fn put(&self, api: Api, path: &str) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// When the API can't be reached or refuses.
+    pub fn put(&self, api: Api, path: &str) -> Result<Value, Error> {
         let address = format!("{}{path}", self.base(api));
         self.again("PUT", &address, || {
             self.agent
@@ -135,7 +153,10 @@ impl Cloud {
     }
 
     /// Removes.
-    pub(crate) fn delete(&self, api: Api, path: &str) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// When the API can't be reached or refuses.
+    pub fn delete(&self, api: Api, path: &str) -> Result<Value, Error> {
         let address = format!("{}{path}", self.base(api));
         self.again("DELETE", &address, || {
             self.agent

@@ -45,6 +45,9 @@ pub enum Error {
         /// Where it writes.
         log: PathBuf,
     },
+    /// Something is not as it should be.
+    #[error("{0}")]
+    Unexpected(String),
     /// Given up because something else failed.
     #[error("given up, as something else failed")]
     Cancelled,

@@ -1,0 +1,30 @@
+# What a newcomer runs. `make demo` shows MKYS' main job on real parts, `make test` passes everything.
+SHELL := /bin/sh
+CARGO ?= cargo
+
+.PHONY: demo demo-down lab lab-down check test bench docs
+
+demo: ## a blade on a real cloud, a visitor through a real NGINX; leaves everything up (TF= chooses the CLI)
+	$(CARGO) build --quiet -p mkys-acceptance --bins
+	target/debug/demo up
+
+demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left
+	$(CARGO) build --quiet --workspace --bins
+	target/debug/demo down
+
+lab: ## the lab alone
+	$(CARGO) build --quiet -p mkys-acceptance --bins
+	target/debug/lab up
+
+lab-down:
+	$(CARGO) build --quiet -p mkys-acceptance --bins
+	target/debug/lab down
+
+check: ## the quick half: format, lints, unit, golden and property tests
+	scripts/check.sh
+
+test: ## everything, on the lab's real services, with terraform and tofu
+	scripts/test.sh
+
+docs: ## the registry's pages, from the schema
+	scripts/docs.sh

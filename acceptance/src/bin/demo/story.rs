@@ -1,0 +1,382 @@
+//! What the demo shows, in order: each step is checked, and a step that is not as it should be ends the demo.
+
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use mkys_acceptance::lab::{self};
+use mkys_acceptance::place::{OPERATOR, VISITOR};
+use mkys_acceptance::platform::cli::{Ended, Workspace};
+use mkys_acceptance::platform::edge::PORTAL;
+use mkys_acceptance::platform::visitor::{Asking, Place, Tally};
+use mkys_acceptance::progress::Progress;
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+const BLADE: &str = "games";
+const SITE: &str = "games.mkys.test";
+const ADMIN: &str = "games-admin.mkys.test";
+const PREVIEW: &str = "preview.mkys.test";
+const FIRST: &str = "-var=edition=first edition";
+const SECOND: &str = "-var=edition=second edition";
+
+/// Shows everything and leaves it up.
+pub(crate) fn up() -> anyhow::Result<()> {
+    let stage = Stage::find()?;
+    let progress = &stage.lab.progress;
+    title(progress, "The lab and the builds");
+    let cli = stage.prepare()?;
+    progress.run("edge started beside NGINX", || stage.edge.start())?;
+    let workspace = stage.workspace(&cli)?;
+
+    title(
+        progress,
+        &format!("A blade on a real OpenStack, by {}", cli.name()),
+    );
+    progress.run("init, from a filesystem mirror", || workspace.init())?;
+    timed(progress, "plan", || Ok(workspace.is_settled(&[FIRST])?))?;
+    let applied = timed(progress, "apply", || Ok(workspace.apply(&[FIRST])?))?;
+    done(progress, &applied)?;
+    let settled = timed(progress, "second plan", || {
+        Ok(workspace.is_settled(&[FIRST])?)
+    })?;
+    ensure!(settled, "a second plan would change something");
+    progress.line("            the second plan is empty");
+
+    visits(&stage, &workspace)?;
+    backplane(&stage, &workspace)?;
+    updates(&stage, &workspace)?;
+    summary(&stage, &workspace)
+}
+
+/// Who gets what, before and after the edge's administrator decided.
+fn visits(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+    let progress = &stage.lab.progress;
+    title(progress, "Visitors, through the edge");
+    let (users, devops) = (
+        stage.edge.users().to_owned(),
+        stage.edge.devops().to_owned(),
+    );
+    let routes = workspace.outputs()?["routes"]["value"].clone();
+    let pending = routes["site"]["decisions"]["users"] == "pending";
+    if pending {
+        expect(
+            progress,
+            "the site before anybody approved",
+            &Place::new(VISITOR, &users, SITE),
+            404,
+        )?;
+    }
+    for (name, audience) in [("site", "users"), ("admin", "devops")] {
+        let id = routes[name]["id"].as_str().context("a route has no id")?;
+        stage.edge.approve(id, audience)?;
+        progress.line(format!("            ada approves {name} for {audience}"));
+    }
+    let page = expect(
+        progress,
+        "the site, for a visitor",
+        &Place::new(VISITOR, &users, SITE),
+        200,
+    )?;
+    ensure!(
+        page.contains("Games, "),
+        "that is not what the blade's server serves: {page}"
+    );
+    let page = expect(
+        progress,
+        "the team's pages, for devops",
+        &Place::new(OPERATOR, &devops, ADMIN),
+        200,
+    )?;
+    ensure!(
+        page.contains("Games devops, "),
+        "that is not what the blade's server serves: {page}"
+    );
+    expect(
+        progress,
+        "the team's pages, on the users' listener",
+        &Place::new(VISITOR, &users, ADMIN),
+        404,
+    )?;
+    expect(
+        progress,
+        "the route that nobody approved",
+        &Place::new(VISITOR, &users, PREVIEW),
+        404,
+    )?;
+    let portal = expect(
+        progress,
+        "the portal",
+        &Place::new(VISITOR, &users, PORTAL),
+        200,
+    )?;
+    ensure!(portal.contains(SITE), "the portal does not list the site");
+    Ok(())
+}
+
+/// The monitor on the Devops blade's network, with the link and without.
+fn backplane(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+    let progress = &stage.lab.progress;
+    title(progress, "The backplane");
+    let outputs = workspace.outputs()?;
+    let text = |name: &str| {
+        outputs[name]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (project, network) = (text("devops_project_id"), text("devops_network_id"));
+    progress.run("Prometheus on the Devops blade's network", || {
+        stage.monitor.start(&project, &network)
+    })?;
+    let targets = progress.run("it finds the blade's server: up", || {
+        stage.monitor.until(BLADE, "up")
+    })?;
+    let names: Vec<_> = targets.into_iter().map(|(instance, _)| instance).collect();
+    let memory = stage
+        .monitor
+        .value("node_memory_MemTotal_bytes{blade=\"games\"}")?;
+    let memory = memory.context("nothing was scraped from the blade's node exporter")?;
+    progress.line(format!(
+        "            {} has {memory} bytes of memory",
+        names.join(", ")
+    ));
+    let unlinked = [FIRST, "-var=linked=false"];
+    let ended = timed(progress, "apply without the link", || {
+        Ok(workspace.apply(&unlinked)?)
+    })?;
+    done(progress, &ended)?;
+    progress.run("the target is down", || stage.monitor.until(BLADE, "down"))?;
+    let ended = timed(progress, "apply with the link", || {
+        Ok(workspace.apply(&[FIRST])?)
+    })?;
+    done(progress, &ended)?;
+    progress.run("the target is up again", || {
+        stage.monitor.until(BLADE, "up")
+    })?;
+    Ok(())
+}
+
+/// An update that fails and one that works, while a visitor keeps asking.
+fn updates(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+    let progress = &stage.lab.progress;
+    let place = Place::new(VISITOR, stage.edge.users(), SITE);
+
+    title(
+        progress,
+        "N-1 without a gap: an update that never becomes ready",
+    );
+    let before = server(workspace)?;
+    let asking = Asking::start(place.clone());
+    let bad = [SECOND, "-var=healthy=false", "-var=ready_within=20s"];
+    let ended = timed(progress, "apply of the broken version", || {
+        Ok(workspace.apply(&bad)?)
+    })?;
+    let tally = asking.stop();
+    ensure!(
+        ended.code != 0,
+        "the broken version was taken for a good one"
+    );
+    for line in ended
+        .said
+        .lines()
+        .skip_while(|line| !line.starts_with("Error:"))
+    {
+        progress.line(format!("            | {line}"));
+    }
+    ensure!(
+        ended.said.contains("the version before still serves"),
+        "the error does not say what serves"
+    );
+    let after = server(workspace)?;
+    progress.line(format!("            server before  {before}"));
+    progress.line(format!("            server after   {after}"));
+    ensure!(before == after, "it is another server");
+    report(progress, &tally)?;
+
+    title(progress, "and a good update");
+    let asking = Asking::start(place.clone());
+    let ended = timed(progress, "apply of the second edition", || {
+        Ok(workspace.apply(&[SECOND])?)
+    });
+    let page = place.ask().body;
+    let tally = asking.stop();
+    done(progress, &ended?)?;
+    progress.line(format!("            server now     {}", server(workspace)?));
+    ensure!(
+        page.contains("second edition"),
+        "the visitor still gets: {page}"
+    );
+    report(progress, &tally)?;
+    ensure!(
+        tally.bodies.len() == 2,
+        "the visitor saw {:?}",
+        tally.bodies
+    );
+    ensure!(
+        workspace.is_settled(&[SECOND])?,
+        "a plan afterwards would change something"
+    );
+    // the state that the next run of the demo starts from
+    progress.run("back to the first edition", || -> anyhow::Result<()> {
+        let ended = workspace.apply(&[FIRST])?;
+        ensure!(ended.code == 0, "{}", ended.said);
+        Ok(())
+    })
+}
+
+fn summary(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+    let progress = &stage.lab.progress;
+    title(progress, "Everything stays up; have a look");
+    let endpoints = &workspace.outputs()?["endpoints"]["value"];
+    let (users, devops) = (stage.edge.users(), stage.edge.devops());
+    let address = |service: &str, audience: &str| {
+        endpoints[service][audience]
+            .as_str()
+            .unwrap_or("-")
+            .to_owned()
+    };
+    for (what, where_) in [
+        (
+            "the site, as a visitor",
+            format!("ip netns exec {VISITOR} curl -H 'Host: {SITE}' http://{users}/"),
+        ),
+        (
+            "the portal",
+            format!("ip netns exec {VISITOR} curl -H 'Host: {PORTAL}' http://{users}/"),
+        ),
+        (
+            "the team's pages, as devops",
+            format!("ip netns exec {OPERATOR} curl -H 'Host: {ADMIN}' http://{devops}/"),
+        ),
+        (
+            "the edge's administrators",
+            format!(
+                "http://{PORTAL}/admin on {devops}, token in /var/lib/mkys-demo/edge/tokens/ada"
+            ),
+        ),
+        (
+            "the blade's own addresses",
+            format!(
+                "users {}, devops {}",
+                address("site", "users"),
+                address("admin", "devops")
+            ),
+        ),
+        (
+            "the cloud",
+            format!(
+                "OS_CLIENT_CONFIG_FILE={} openstack --os-cloud lab stack list",
+                stage.lab.place.clouds_yaml().display()
+            ),
+        ),
+        (
+            "Prometheus",
+            "ip netns exec mkys-monitor curl http://127.0.0.1:9090/targets".to_owned(),
+        ),
+    ] {
+        progress.line(format!("  {what:<28} {where_}"));
+    }
+    progress.line(format!(
+        "\nThe whole demo took {:.0} s. `make demo-down` takes it away.",
+        progress.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// Destroys everything through the provider and stops the lab.
+pub(crate) fn down() -> anyhow::Result<()> {
+    let stage = Stage::find()?;
+    let progress = &stage.lab.progress;
+    if let Some(workspace) = stage.left()? {
+        if lab::is_up(&stage.lab) {
+            progress.run("edge", || stage.edge.start())?;
+            let _ = progress.run("monitor away", || stage.monitor.stop());
+            let ended = timed(progress, "destroy", || {
+                Ok(workspace.run(&["destroy", "-no-color", "-auto-approve"])?)
+            })?;
+            done(progress, &ended)?;
+        } else {
+            progress.line("The lab is not up, so there is nothing to destroy.");
+        }
+    }
+    stage.edge.stop();
+    lab::down(&stage.lab, false)?;
+    stage.clear()?;
+    ensure!(stage.is_clear(), "the demo's own folder is still there");
+    progress.line("Nothing of the demo is left.");
+    Ok(())
+}
+
+fn title(progress: &Progress, text: &str) {
+    progress.line(format!("\n== {text}"));
+}
+
+fn timed<T>(
+    progress: &Progress,
+    name: &str,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let start = Instant::now();
+    let result = work()?;
+    progress.stage(name, start.elapsed());
+    Ok(result)
+}
+
+/// Shows what was made, or ends with what went wrong.
+fn done(progress: &Progress, ended: &Ended) -> anyhow::Result<()> {
+    let words = ["complete after", "Apply complete", "Destroy complete"];
+    for line in ended
+        .said
+        .lines()
+        .filter(|line| words.iter().any(|word| line.contains(word)))
+    {
+        progress.line(format!("            {line}"));
+    }
+    if ended.code != 0 {
+        let error = ended
+            .said
+            .lines()
+            .skip_while(|line| !line.starts_with("Error"))
+            .collect::<Vec<_>>();
+        bail!("the CLI ended with {}:\n{}", ended.code, error.join("\n"));
+    }
+    Ok(())
+}
+
+fn expect(progress: &Progress, what: &str, place: &Place, status: u16) -> anyhow::Result<String> {
+    let answer = place.ask();
+    let body: String = answer
+        .body
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(70)
+        .collect();
+    progress.line(format!("            {what:<44} {} {body}", answer.status));
+    ensure!(
+        answer.status == status,
+        "{what}: {} instead of {status}",
+        answer.status
+    );
+    Ok(answer.body)
+}
+
+fn server(workspace: &Workspace) -> anyhow::Result<String> {
+    let outputs: Value = workspace.outputs()?;
+    let id = outputs["server_ids"]["value"]["web"].as_str();
+    Ok(id.context("the blade has no server web")?.to_owned())
+}
+
+fn report(progress: &Progress, tally: &Tally) -> anyhow::Result<()> {
+    progress.line(format!(
+        "            requests asked {}, lost {}, slowest {:.2} s",
+        tally.asked, tally.lost, tally.slowest
+    ));
+    for (body, times) in &tally.bodies {
+        progress.line(format!("            {times:>6} × {body}"));
+    }
+    ensure!(tally.lost == 0, "requests were lost: {:?}", tally.failures);
+    Ok(())
+}

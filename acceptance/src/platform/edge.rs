@@ -1,0 +1,210 @@
+//! The edge in its own namespace, as an operator would run it: mkys-edge with a real NGINX.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::background::Background;
+use super::{built, files};
+use crate::lab::Error;
+use crate::lab::external;
+use crate::netns::in_namespace;
+use crate::place::{EDGE, EDGE_API_PORT, EDGE_TO_NODE};
+use crate::settings::Settings;
+
+/// Host name of the portal.
+pub const PORTAL: &str = "portal.mkys.test";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The edge.
+#[derive(Debug)]
+pub struct Edge {
+    folder: PathBuf,
+    users: String,
+    devops: String,
+    process: Background,
+}
+
+impl Edge {
+    /// An edge with its files in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path, settings: &Settings) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            users: settings.users.edge().to_string(),
+            devops: settings.devops.edge().to_string(),
+            process: Background::new(folder, "edge"),
+        }
+    }
+
+    /// Address of its API.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{EDGE_TO_NODE}:{EDGE_API_PORT}")
+    }
+
+    /// Its address for users.
+    #[must_use]
+    pub fn users(&self) -> &str {
+        &self.users
+    }
+
+    /// Its address for devops.
+    #[must_use]
+    pub fn devops(&self) -> &str {
+        &self.devops
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.folder.join("edge.yaml")
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.join("mkys-edge")
+    }
+
+    fn words(&self, words: &[&str]) -> Vec<String> {
+        let program = [self.program(), "--settings".into(), self.settings()];
+        let program = program.iter().map(|word| word.display().to_string());
+        program
+            .chain(words.iter().map(|word| (*word).to_owned()))
+            .collect()
+    }
+
+    /// Starts it unless it runs, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn start(&self) -> Result<(), Error> {
+        if self.process.pid().is_none() {
+            files::copy(&built("mkys-edge")?, &self.program())?;
+        }
+        let settings = json!({
+            "state": self.folder.join("state"),
+            "api": format!("{EDGE_TO_NODE}:{EDGE_API_PORT}"),
+            "portal_host": PORTAL,
+            "title": "University platforms",
+            "users": { "listen": [format!("{}:80", self.users)] },
+            "devops": { "listen": [format!("{}:80", self.devops)] },
+            "nginx": { "workers": 2 },
+        });
+        files::write(&self.settings(), &settings.to_string())?;
+        self.process.start(Some(EDGE), &self.words(&["serve"]))?;
+        let health = format!("{}/v1/health", self.url());
+        self.process.until("an answer of the API", PATIENCE, || {
+            ureq::get(&health).call().ok()
+        })?;
+        Ok(())
+    }
+
+    /// Ends it with its NGINX.
+    pub fn stop(&self) {
+        self.process.stop();
+        if self.program().is_file() {
+            let words = self.words(&["stop-nginx"]);
+            let (program, arguments) = words.split_at(1);
+            let _ = external::finish(in_namespace(EDGE, &program[0]).args(arguments));
+        }
+    }
+
+    /// The token of a name, made the first time.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn token(&self, name: &str, arguments: &[&str]) -> Result<String, Error> {
+        let file = self.folder.join("tokens").join(name);
+        if let Ok(token) = std::fs::read_to_string(&file)
+            && self.call("GET", "/v1/routes", token.trim(), None).is_ok()
+        {
+            return Ok(token.trim().to_owned());
+        }
+        let mut words = self.words(&["token", "create", "--name", name]);
+        words.extend(arguments.iter().map(|word| (*word).to_owned()));
+        let (program, arguments) = words.split_at(1);
+        let token = external::finish(in_namespace(EDGE, &program[0]).args(arguments))?;
+        files::write(&file, token.trim())?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
+            .map_err(Error::io("keep a token from others"))?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// The token of whoever asks for routes.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn pipeline(&self) -> Result<String, Error> {
+        let network = ["--network", "198.51.100.0/24"];
+        self.token(
+            "pipeline",
+            &[&["--role", "requester", "--blade", "*"][..], &network].concat(),
+        )
+    }
+
+    /// The token of whoever decides.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn administrator(&self) -> Result<String, Error> {
+        self.token("ada", &["--role", "administrator"])
+    }
+
+    /// Approves the access of an audience.
+    ///
+    /// # Errors
+    /// When the edge refuses.
+    pub fn approve(&self, route: &str, audience: &str) -> Result<Value, Error> {
+        let path = format!("/v1/routes/{route}/access/{audience}");
+        let body = json!({ "decision": "approve", "reason": "seen and agreed" });
+        self.call("POST", &path, &self.administrator()?, Some(&body))
+    }
+
+    /// A call to the API.
+    ///
+    /// # Errors
+    /// When it can't be reached or refuses, with its own words.
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        let url = format!("{}{path}", self.url());
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .into();
+        let authorization = format!("Bearer {token}");
+        let sent = match (method, body) {
+            ("GET", _) => agent
+                .get(&url)
+                .header("authorization", &authorization)
+                .call(),
+            ("DELETE", _) => agent
+                .delete(&url)
+                .header("authorization", &authorization)
+                .call(),
+            ("PUT", Some(body)) => agent
+                .put(&url)
+                .header("authorization", &authorization)
+                .send_json(body),
+            (_, body) => agent
+                .post(&url)
+                .header("authorization", &authorization)
+                .send_json(body.unwrap_or(&Value::Null)),
+        };
+        let refused = |reason: String| Error::Cloud {
+            call: format!("{method} {url}"),
+            reason,
+        };
+        let mut answer = sent.map_err(|error| refused(error.to_string()))?;
+        let text = answer.body_mut().read_to_string().unwrap_or_default();
+        if !answer.status().is_success() {
+            return Err(refused(format!("{} {text}", answer.status().as_u16())));
+        }
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}

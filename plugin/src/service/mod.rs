@@ -8,6 +8,7 @@ mod function;
 mod provider;
 mod resource;
 mod schema;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,11 +4,10 @@ use super::{Service, convert, find, told};
 use crate::diagnostic::Diagnostics;
 use crate::erased::{ApplyRequest, DynResource, Found, Outcome, PlanRequest};
 use crate::protocol::tfplugin6 as wire;
-use crate::value::{Value, json};
+use crate::value::Value;
 use wire::{
     DynamicValue, ResourceIdentityData, apply_resource_change, import_resource_state,
-    move_resource_state, plan_resource_change, read_resource, upgrade_resource_identity,
-    upgrade_resource_state, validate_resource_config,
+    plan_resource_change, read_resource, validate_resource_config,
 };
 
 /// What an outcome is on the wire.
@@ -41,7 +40,7 @@ fn written(resource: &dyn DynResource, outcome: Outcome) -> Written {
     }
 }
 
-fn identity_message(
+pub(super) fn identity_message(
     resource: &dyn DynResource,
     identity: Option<Value>,
     diagnostics: &mut Diagnostics,
@@ -63,7 +62,7 @@ fn identity_value(
 }
 
 impl Service {
-    fn resource(&self, name: &str) -> Result<&dyn DynResource, Diagnostics> {
+    pub(super) fn resource(&self, name: &str) -> Result<&dyn DynResource, Diagnostics> {
         find("resource", &self.catalogue.resources, name)
     }
 
@@ -80,68 +79,6 @@ impl Service {
         }
         .await;
         validate_resource_config::Response {
-            diagnostics: told(ended, &cx),
-        }
-    }
-
-    pub(super) async fn upgrade_resource_state(
-        &self,
-        request: upgrade_resource_state::Request,
-    ) -> upgrade_resource_state::Response {
-        let cx = self.able_context();
-        let upgraded: Result<Option<DynamicValue>, Diagnostics> = async {
-            let resource = self.resource(&request.type_name)?;
-            let raw = request.raw_state.unwrap_or_default();
-            if raw.json.is_empty() {
-                let detail = "It has the form of Terraform 0.11 and older.";
-                return Err(Diagnostics::error("The stored state is too old", detail));
-            }
-            let state = resource
-                .upgrade(request.version, raw.json, self.call(&cx))
-                .await?;
-            let mut diagnostics = Diagnostics::new();
-            let ty = resource.described().ty();
-            let message = convert::message("the stored state", &state, ty, &mut diagnostics);
-            diagnostics.into_result().map(|()| message)
-        }
-        .await;
-        let (upgraded_state, ended) = match upgraded {
-            Ok(state) => (state, Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        upgrade_resource_state::Response {
-            upgraded_state,
-            diagnostics: told(ended, &cx),
-        }
-    }
-
-    pub(super) async fn upgrade_resource_identity(
-        &self,
-        request: upgrade_resource_identity::Request,
-    ) -> upgrade_resource_identity::Response {
-        let cx = self.able_context();
-        let upgraded: Result<Option<ResourceIdentityData>, Diagnostics> = (|| {
-            let resource = self.resource(&request.type_name)?;
-            let Some((schema, ty)) = resource.identity() else {
-                return Ok(None);
-            };
-            if request.version > schema.version {
-                let detail = "Use a provider that is at least as new as the one that wrote it.";
-                return Err(Diagnostics::error("The stored identity is too new", detail));
-            }
-            let raw = request.raw_identity.unwrap_or_default();
-            let identity = json::decode(&raw.json, ty)
-                .map_err(|error| crate::erased::misfit("the stored identity", &error))?;
-            let mut diagnostics = Diagnostics::new();
-            let message = identity_message(resource, Some(identity), &mut diagnostics);
-            diagnostics.into_result().map(|()| message)
-        })();
-        let (upgraded_identity, ended) = match upgraded {
-            Ok(identity) => (identity, Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        upgrade_resource_identity::Response {
-            upgraded_identity,
             diagnostics: told(ended, &cx),
         }
     }
@@ -296,23 +233,6 @@ impl Service {
         import_resource_state::Response {
             imported_resources: resources,
             diagnostics: told(ended, &cx),
-        }
-    }
-
-    pub(super) async fn move_resource_state(
-        &self,
-        request: move_resource_state::Request,
-    ) -> move_resource_state::Response {
-        let summary = format!(
-            "{} cannot be made from {}",
-            request.target_type_name, request.source_type_name
-        );
-        let detail = "This provider moves no state between kinds of resources. Remove the one from state and import \
-                      it as the other.";
-        let diagnostics = convert::diagnostics(Diagnostics::error(summary, detail));
-        move_resource_state::Response {
-            diagnostics,
-            ..Default::default()
         }
     }
 }

@@ -1,0 +1,4 @@
+//! Tests of the codecs.
+
+mod properties;
+mod tables;

@@ -5,6 +5,11 @@
 //! sets are [`Attr`]s, because while planning a value can be unknown. The schema says what the attributes look like and how they
 //! are planned. What resource code saves to its [`Slot`] reaches the state whatever happens.
 //!
+//! Three things a model must know:
+//! - It has a field for each attribute of its schema, no more and no fewer; what does not fit is told with its path.
+//! - What meets an unknown value must be an [`Attr`], also within maps and lists; for a dynamic attribute it is `Attr<Value>`.
+//! - `serde(flatten)` and untagged enums read into a buffer that knows no unknown: not in models.
+//!
 //! ```no_run
 //! use std::process::ExitCode;
 //! use std::sync::{Arc, OnceLock};

@@ -77,11 +77,7 @@ impl Resource for BackplaneLink {
         let left = network::ports_named(&own, &ends.network, &ends.port_name()).await?;
         let port = match left.into_iter().next() {
             Some(port) => port,
-            None => {
-                let text = described(&ends);
-                let name = ends.port_name();
-                network::create_port(&own, &ends.blade_project, &ends.network, &name, &text).await?
-            }
+            None => make_port(&own, &ends).await?,
         };
         let address = port
             .fixed_ips
@@ -172,6 +168,21 @@ impl Resource for BackplaneLink {
         }
         Ok(())
     }
+}
+
+/// Makes the blade's port in the backplane's network, at the address that a link of this blade always
+/// has if that is free. The backplane's router tells its neighbours of the shorter way (ICMP redirect),
+/// and they remember it for minutes: a link that came back elsewhere would not be found.
+async fn make_port(own: &Session, ends: &Ends) -> Result<network::Port, CloudError> {
+    let (name, text) = (ends.port_name(), described(ends));
+    let (project, net) = (&ends.blade_project, &ends.network);
+    for address in ends.addresses() {
+        match network::create_port(own, project, net, &name, &text, Some(address)).await {
+            Err(error) if error.is_conflict() => {} // somebody else's
+            other => return other,
+        }
+    }
+    network::create_port(own, project, net, &name, &text, None).await
 }
 
 /// Puts the ways and the rules that the link is made of. Safe to repeat.

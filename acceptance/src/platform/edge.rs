@@ -24,6 +24,8 @@ pub struct Edge {
     folder: PathBuf,
     users: String,
     devops: String,
+    listen: u16,
+    api: u16,
     process: Background,
 }
 
@@ -35,14 +37,39 @@ impl Edge {
             folder: folder.to_owned(),
             users: settings.users.edge().to_string(),
             devops: settings.devops.edge().to_string(),
+            listen: 80,
+            api: EDGE_API_PORT,
             process: Background::new(folder, "edge"),
         }
+    }
+
+    /// The edge with its listeners and its API on other ports, to stand beside another one.
+    #[must_use]
+    pub fn on_ports(self, listen: u16, api: u16) -> Self {
+        Self {
+            listen,
+            api,
+            ..self
+        }
+    }
+
+    /// Process id of mkys-edge, if it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.process.pid()
+    }
+
+    /// Process id of NGINX' master, as it wrote it down.
+    #[must_use]
+    pub fn nginx_pid(&self) -> Option<i32> {
+        let file = self.folder.join("state/nginx.pid");
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
     }
 
     /// Address of its API.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{EDGE_TO_NODE}:{EDGE_API_PORT}")
+        format!("http://{EDGE_TO_NODE}:{}", self.api)
     }
 
     /// Its address for users.
@@ -83,11 +110,11 @@ impl Edge {
         }
         let settings = json!({
             "state": self.folder.join("state"),
-            "api": format!("{EDGE_TO_NODE}:{EDGE_API_PORT}"),
+            "api": format!("{EDGE_TO_NODE}:{}", self.api),
             "portal_host": PORTAL,
             "title": "University platforms",
-            "users": { "listen": [format!("{}:80", self.users)] },
-            "devops": { "listen": [format!("{}:80", self.devops)] },
+            "users": { "listen": [format!("{}:{}", self.users, self.listen)] },
+            "devops": { "listen": [format!("{}:{}", self.devops, self.listen)] },
             "nginx": { "workers": 2 },
         });
         files::write(&self.settings(), &settings.to_string())?;

@@ -99,7 +99,8 @@ impl Monitor {
             "network_id": network,
             "project_id": project,
             "name": PORT_NAME,
-            "device_owner": "compute:monitor",
+            // not `compute:…`: the agent leaves it to Nova to plug those in
+            "device_owner": "mkys:monitor",
             "device_id": "mkys-monitor",
             "binding:host_id": HOSTNAME,
         } });
@@ -288,6 +289,12 @@ fn configuration() -> Value {
                     "source_labels": ["__meta_openstack_address_pool"],
                     "target_label": "__meta_openstack_tag_mkys_probe_pool",
                     "action": "keepequal",
+                },
+                // a server's floating IPs are listed beside its own addresses
+                {
+                    "source_labels": ["__meta_openstack_private_ip"],
+                    "regex": r"198\.51\.100\..*",
+                    "action": "drop",
                 },
                 { "source_labels": ["__meta_openstack_tag_mkys_blade"], "target_label": "blade" },
                 { "source_labels": ["__meta_openstack_tag_mkys_server"], "target_label": "server" },

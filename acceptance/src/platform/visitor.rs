@@ -26,6 +26,8 @@ pub struct Place {
     pub namespace: &'static str,
     /// The address that is asked.
     pub address: String,
+    /// The port that is asked.
+    pub port: u16,
     /// The host name in the request.
     pub host: String,
     /// The path.
@@ -40,16 +42,23 @@ impl Place {
         Self {
             namespace,
             address,
+            port: 80,
             host,
             path: "/".to_owned(),
         }
     }
 
+    /// The same on another port.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
     /// Asks once. It never asks again by itself: a time-out (10 s) is an answer that did not come.
     #[must_use]
     pub fn ask(&self) -> Answer {
-        let url = format!("http://{}{}", self.host, self.path);
-        let resolve = format!("{}:80:{}", self.host, self.address);
+        let url = format!("http://{}:{}{}", self.host, self.port, self.path);
+        let resolve = format!("{}:{}:{}", self.host, self.port, self.address);
         let format = "\n%{http_code} %{time_total}";
         let output = in_namespace(self.namespace, "curl")
             .args([

@@ -1,5 +1,7 @@
 //! The two ends of a link, looked up on the cloud.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 use mkys_blade::{Compiled, PartName};
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
@@ -67,6 +69,21 @@ impl Ends {
 
     pub(super) fn port_name(&self) -> String {
         format!("mkys-link-{}", self.blade)
+    }
+
+    /// The addresses that the blade's port should have, the first that is free: the same each time.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
+        let net = self.network_cidr.parse::<Ipv4Net>().ok();
+        let hosts = net.map_or(0, |net| net.hosts().count());
+        // FNV-1a: the standard library's own hash is not promised to stay
+        let hash = self
+            .blade
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let start = usize::try_from(hash % u64::try_from(hosts.max(1)).unwrap_or(1)).unwrap_or(0);
+        (0..8).filter_map(move |step| net?.hosts().nth((start + step * 13) % hosts.max(1)))
     }
 
     /// Lets the backplane in to these ports.

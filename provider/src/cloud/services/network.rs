@@ -1,5 +1,7 @@
 //! Neutron: networks, routers, ports, security rules.
 
+use std::net::Ipv4Addr;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -202,21 +204,25 @@ pub async fn remove_interface(
     found(session.run(Call::put(Service::Network, path, body)).await).map(drop)
 }
 
-/// Makes a port on a network in a project.
+/// Makes a port on a network in a project, with this address or any.
 pub async fn create_port(
     session: &Session,
     project: &str,
     network: &str,
     name: &str,
     description: &str,
+    address: Option<Ipv4Addr>,
 ) -> Result<Port, CloudError> {
-    let body = json!({ "port": {
+    let mut body = json!({ "port": {
         "network_id": network,
         "project_id": project,
         "name": name,
         "description": description,
         "security_groups": [],
     } });
+    if let Some(address) = address {
+        body["port"]["fixed_ips"] = json!([{ "ip_address": address }]);
+    }
     session
         .send(Call::post(Service::Network, "/ports", body).key("port"))
         .await

@@ -1,5 +1,7 @@
 //! What Keystone says of a token: who, in which project, with which roles, and the catalogue.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::call::Service;
@@ -73,14 +75,17 @@ impl Identity {
         found.map(|endpoint| endpoint.url.trim_end_matches('/'))
     }
 
-    /// Types of the services there are.
+    /// Types of the services there are, each with its regions: what is missed may be in another.
     pub(crate) fn available(&self) -> String {
-        let mut kinds: Vec<_> = self
-            .catalog
-            .iter()
-            .map(|entry| entry.kind.as_str())
-            .collect();
-        kinds.sort_unstable();
+        let kinds = self.catalog.iter().map(|entry| {
+            let regions = entry
+                .endpoints
+                .iter()
+                .filter_map(|one| one.region_id.clone());
+            let regions = BTreeSet::from_iter(regions).into_iter().collect::<Vec<_>>();
+            format!("{} ({})", entry.kind, regions.join(", "))
+        });
+        let kinds = BTreeSet::from_iter(kinds).into_iter().collect::<Vec<_>>();
         if kinds.is_empty() {
             "nothing".to_owned()
         } else {

@@ -160,7 +160,7 @@ fn wrap(server: &Server, own: Option<&str>, probe_source: Option<&str>) -> Wrapp
     }
 }
 
-/// The blade's own text in what a server was given, the reverse of what [`UserData`] does.
+/// The blade's own text in what a server was given, the reverse of what the wrapping does.
 pub fn own_text(given: &str) -> Option<&str> {
     let between = |start: &str, end: &str| {
         let (_, rest) = given.split_once(start)?;

@@ -397,7 +397,8 @@ mod tests {
     #[test]
     fn each_bad_wish_is_named() {
         assert_eq!(denied(|_| ()), None);
-        let cases: [(fn(&mut RouteSpec), &str); 11] = [
+        type Change = fn(&mut RouteSpec);
+        let cases: [(Change, &str); 11] = [
             (|spec| spec.blade = "pnr".into(), "blade: token"),
             (|spec| spec.host = "Games".into(), "host: "),
             (|spec| spec.host = "a;b".into(), "host: "),
@@ -409,10 +410,8 @@ mod tests {
             (|spec| spec.port = 81, "targets.users: "),
             (
                 |spec| {
-                    drop(
-                        spec.targets
-                            .insert(Audience::Users, "10.0.0.1:80".parse().unwrap()),
-                    )
+                    spec.targets =
+                        BTreeMap::from([(Audience::Users, "10.0.0.1:80".parse().unwrap())])
                 },
                 "targets.users: 10.0.0.1:80 lies outside",
             ),

@@ -128,10 +128,10 @@ impl Task {
                     self.tell(batch).await;
                 }
                 _ = look.tick() => {
-                    if !self.told || !self.knows().await {
-                        if let Err(error) = self.tell_all().await {
-                            tracing::warn!(%error, "NGINX does not take the routes");
-                        }
+                    if (!self.told || !self.knows().await)
+                        && let Err(error) = self.tell_all().await
+                    {
+                        tracing::warn!(%error, "NGINX does not take the routes");
                     }
                 }
             }

@@ -35,6 +35,11 @@ variable "quota" {
 variable "cidr" {
   description = "Addresses of the blade's one network."
   type        = string
+
+  validation {
+    condition     = can(cidrhost(var.cidr, 1))
+    error_message = "This is not a network such as 10.20.1.0/24."
+  }
 }
 
 variable "image" {

@@ -25,7 +25,7 @@ use mkys_plugin::{
 };
 
 pub(crate) use definition::diagnostic;
-pub use model::Model;
+pub(crate) use model::Model;
 pub(crate) use state::{Id, Private};
 
 use crate::platform::Platform;

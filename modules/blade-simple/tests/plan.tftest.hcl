@@ -11,7 +11,7 @@ run "a_web_server_alone" {
   command = plan
 
   assert {
-    condition     = keys(mkys_blade.this.servers) == ["web"]
+    condition     = keys(mkys_blade.this.servers) == tolist(["web"])
     error_message = "without data there is one server"
   }
   assert {
@@ -40,5 +40,5 @@ run "a_network_that_is_none" {
     cidr = "10.20.1.0"
   }
 
-  expect_failures = [mkys_blade.this]
+  expect_failures = [var.cidr]
 }

@@ -102,15 +102,9 @@ async fn observe(
             revisions.remove(&name);
         }
     }
-    let standing = |map: &Attr<_>| -> Attr<_> {
-        map.clone().map(
-            |mut map: std::collections::BTreeMap<String, Attr<String>>| {
-                map.retain(|name, _| revisions.contains_key(name));
-                map
-            },
-        )
-    };
-    model.server_ids = standing(&model.server_ids);
+    if let Some(ids) = model.server_ids.known_mut() {
+        ids.retain(|name, _| revisions.contains_key(name));
+    }
     model.revisions = known_map(
         revisions
             .iter()

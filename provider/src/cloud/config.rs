@@ -87,7 +87,7 @@ pub enum ConfigError {
 
 /// How one proves who one is.
 #[derive(Clone, Debug)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// A user with a password.
     Password {
         /// The user.
@@ -108,7 +108,7 @@ pub enum Proof {
 
 /// A thing by id, or by name within a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     pub(crate) id: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) domain_id: Option<String>,
@@ -118,7 +118,6 @@ pub struct Named {
 /// Everything needed to talk to a cloud.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    pub(crate) cloud: String,
     pub(crate) auth_url: String,
     pub(crate) proof: Proof,
     pub(crate) project: Option<Named>,
@@ -255,7 +254,6 @@ impl Credentials {
             .and_then(Value::as_bool)
             .unwrap_or(true);
         Ok(Self {
-            cloud: cloud.to_owned(),
             auth_url: auth("auth_url").ok_or_else(|| missing("auth.auth_url"))?,
             proof,
             project: Some(project).filter(|one| one.id.is_some() || one.name.is_some()),

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Everything: the quick half, licences, the plugin under every CLI, the modules, the generated pages, and the
+# scenarios on the lab's real services. Brings up what it needs; a CLI that is absent is built, never skipped.
+set -eu
+cd "$(dirname "$0")/.."
+start=$(date +%s)
+say() { printf '\n== [%4s s] %s\n' "$(($(date +%s) - start))" "$*"; }
+
+say "the lab, and meanwhile the builds"
+cargo build --quiet -p mkys-acceptance --bins
+mkdir -p target
+target/debug/lab up >target/lab.log 2>&1 &
+lab=$!
+trap 'kill "$lab" 2>/dev/null || true' EXIT INT TERM
+tofu=$(acceptance/cli/build-tofu.sh)
+terraform=$(command -v terraform || acceptance/cli/build-terraform.sh)
+cargo build --quiet --workspace --bins --examples
+
+say "format, lints, unit, golden, property and doc tests"
+scripts/check.sh
+
+say "licences, bans and sources"
+scripts/deny.sh
+
+say "the plugin under $terraform and $tofu"
+TF_CLIS="$terraform:$tofu" cargo test --quiet -p mkys-plugin --test conformance
+
+say "the plugin, judged from outside"
+acceptance/cli/judge.sh "$terraform" "$tofu"
+
+say "modules and examples: format, validate, tests in both"
+acceptance/cli/modules.sh "$terraform" "$tofu"
+
+say "the generated pages are as the schema says"
+TF=$terraform scripts/docs.sh --check
+
+say "the lab"
+trap - EXIT INT TERM
+if ! wait "$lab"; then
+  cat target/lab.log
+  exit 1
+fi
+tail -n 1 target/lab.log
+MKYS_CLIS="$terraform:$tofu"
+export MKYS_CLIS
+
+say "scenarios on the lab"
+cargo test -p mkys-acceptance --test scenarios -- --test-threads=2
+say "all passed"

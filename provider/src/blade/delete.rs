@@ -1,5 +1,7 @@
 //! Taking a blade away: the stack first, then its project, and nothing that it did not make.
 
+use std::time::Duration;
+
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
@@ -12,6 +14,9 @@ use super::{Blade, foreign, project};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::keystone;
+
+/// How often is looked again whether a thing belongs to a stack that is being built.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Blade {
     pub(super) async fn delete_blade(
@@ -37,9 +42,19 @@ impl Blade {
             }
             None => own.clone(),
         };
-        let stack = heat::stack(&session, &id.name).await?;
+        let mut stack = heat::stack(&session, &id.name).await?;
         if wanted.project.is_some() {
-            let in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
+            let mut in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
+            // what Heat is just making is in its list a moment later
+            while !in_the_way.is_empty()
+                && stack.as_ref().is_some_and(Stack::is_busy)
+                && Instant::now() < deadline
+                && !cx.is_cancelled()
+            {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                stack = heat::stack(&session, &id.name).await?;
+                in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
+            }
             if !in_the_way.is_empty() {
                 let detail = format!(
                     "Its project {} holds what the blade did not make:\n- {}\nNothing was \

@@ -12,21 +12,9 @@ pub(super) async fn things(
     project: &str,
     stack: Option<&Stack>,
 ) -> Result<Vec<String>, CloudError> {
-    let mut ours = BTreeSet::new();
-    if let Some(stack) = stack {
-        let resources = heat::resources(session, stack).await?;
-        ours.extend(resources.into_iter().map(|one| one.physical_resource_id));
-    }
-    let mut found = Vec::new();
+    let mut seen = Vec::new();
     let mut note = |kind: &str, id: &str, name: &str| {
-        if !ours.contains(id) {
-            let name = if name.is_empty() {
-                String::new()
-            } else {
-                format!(" {name:?}")
-            };
-            found.push(format!("{kind}{name} ({id})"));
-        }
+        seen.push((kind.to_owned(), id.to_owned(), name.to_owned()));
     };
     for server in compute::servers(session).await? {
         note("server", &server.id, &server.name);
@@ -56,6 +44,18 @@ pub(super) async fn things(
             note("port", &port.id, &port.name);
         }
     }
+    // the stack's own list last: what it makes meanwhile is in it then
+    let mut ours = BTreeSet::new();
+    if let Some(stack) = stack {
+        let resources = heat::resources(session, stack).await?;
+        ours.extend(resources.into_iter().map(|one| one.physical_resource_id));
+    }
+    seen.retain(|(_, id, _)| !ours.contains(id));
+    let said = seen.iter().map(|(kind, id, name)| match name.as_str() {
+        "" => format!("{kind} ({id})"),
+        name => format!("{kind} {name:?} ({id})"),
+    });
+    let mut found: Vec<_> = said.collect();
     for other in heat::stacks(session).await? {
         if stack.is_none_or(|stack| stack.id != other.id) {
             found.push(format!("stack {:?} ({})", other.stack_name, other.id));

@@ -241,7 +241,7 @@ impl Session {
     }
 
     async fn exchange(&self, call: &Call) -> Result<String, CloudError> {
-        let mut renewed = false;
+        let mut renewals = RENEWALS.iter();
         loop {
             let token = self.cloud.token(self.project.as_deref()).await?;
             let base = self.endpoint(&token.identity, call.service)?;
@@ -272,8 +272,10 @@ impl Session {
                 return Ok(answer.body);
             }
             // a token can be revoked long before it expires: a role that changed does that
-            if answer.status == reqwest::StatusCode::UNAUTHORIZED && !renewed {
-                renewed = true;
+            if answer.status == reqwest::StatusCode::UNAUTHORIZED
+                && let Some(pause) = renewals.next()
+            {
+                tokio::time::sleep(*pause).await;
                 self.cloud.forget(self.project.as_deref()).await;
                 continue;
             }
@@ -325,6 +327,10 @@ impl Session {
         })
     }
 }
+
+/// Pauses before each new token for a call. Keystone revokes by the second: what it issues within
+/// the second of a revocation is revoked with the rest.
+const RENEWALS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1_100)];
 
 struct Answer {
     status: reqwest::StatusCode,

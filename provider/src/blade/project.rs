@@ -127,18 +127,34 @@ pub(super) async fn check_rights(cloud: &Cloud) -> Result<(), Diagnostics> {
 
 /// Says why the credential can't build a blade in its own project, if it can't.
 pub(super) async fn check_own(cloud: &Cloud) -> Result<(), Diagnostics> {
-    let identity = cloud.own().identity().await?;
-    if identity
-        .application_credential
-        .as_ref()
-        .is_some_and(|one| one.restricted)
-    {
-        let detail = "Heat acts for the credential's user by a trust, and a restricted application \
-                      credential can make none. Make one with `--unrestricted`.";
-        return Err(Diagnostics::error(
-            "A restricted application credential cannot build a blade",
-            detail,
-        ));
+    let own = cloud.own();
+    let identity = own.identity().await?;
+    if let Some(credential) = &identity.application_credential {
+        if credential.restricted {
+            let detail = "Heat acts for the credential's user by a trust, and a restricted \
+                          application credential can make none. Make one with `--unrestricted`.";
+            return Err(Diagnostics::error(
+                "A restricted application credential cannot build a blade",
+                detail,
+            ));
+        }
+        // since CVE-2026-80184 Keystone keeps unrestricted ones from trusts as well, by default;
+        // Heat would answer 500 and not say why
+        match keystone::may_trust(&own).await {
+            Err(error) if error.is_forbidden() => {
+                let detail = format!(
+                    "Heat acts for the credential's user by a trust, and this cloud's Keystone \
+                     lets no application credential make one: {error}. Use the user's password, \
+                     or ask the cloud's operators for \
+                     `allow_insecure_application_credential_trust_escalation`."
+                );
+                return Err(Diagnostics::error(
+                    "An application credential cannot build a blade on this cloud",
+                    detail,
+                ));
+            }
+            asked => asked?,
+        }
     }
     if identity.project.is_none() {
         let detail = "Its token belongs to no project. Name one (`project_name`, OS_PROJECT_NAME), \

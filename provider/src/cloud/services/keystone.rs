@@ -232,3 +232,11 @@ pub async fn revoke(
     let path = format!("/projects/{project}/{who}/{id}/roles/{role}");
     found(session.run(Call::delete(Service::Identity, path)).await).map(drop)
 }
+
+/// Asks whether the session may deal with trusts at all, which is how Heat acts for its user.
+pub async fn may_trust(session: &Session) -> Result<(), CloudError> {
+    let user = session.identity().await?.user.id;
+    session
+        .run(get("/OS-TRUST/trusts").query("trustor_user_id", user))
+        .await
+}

@@ -1,0 +1,326 @@
+//! Bad input: one clear error that names the thing, at plan, and nothing made.
+
+use serde_json::{Value, json};
+
+use crate::world::edge::{Beside, wish};
+use crate::world::stage::{PROVIDER, flat};
+use crate::world::{Cloud, Stage, each_cli};
+
+/// A plan must fail with one error that has all these words. Gives what was said, on one line.
+fn refuses(stage: &Stage, what: &str, words: &[&str]) -> String {
+    let ended = stage.run(&["plan", "-no-color"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 1, "{what}: {said}");
+    assert_eq!(said.matches("Error: ").count(), 1, "{what}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{what} does not say {word:?}: {said}");
+    }
+    said
+}
+
+/// A blade with these attributes beside its name.
+fn blade(name: &str, attributes: &str) -> String {
+    format!("resource \"mkys_blade\" \"this\" {{\n  name = \"{name}\"\n{attributes}\n}}\n")
+}
+
+/// A blade with a server; `{}` in the parts is replaced.
+fn server(name: &str, image: &str, flavor: &str, more: &str) -> String {
+    let attributes = format!(
+        "project = {{ group = \"{name}-admin\" }}
+         networks = {{ front = {{ cidr = \"10.1.0.0/24\" }} }}
+         servers = {{ web = {{ image = \"{image}\", flavor = \"{flavor}\", networks = [\"front\"], {more} }} }}"
+    );
+    blade(name, &attributes)
+}
+
+#[test]
+fn what_the_definition_itself_says_wrong_is_said_at_plan() {
+    each_cli("typed", |stage| {
+        let name = stage.project("a");
+        let group = format!("project = {{ group = \"{name}-admin\" }}");
+        let long = "#".repeat(50_000);
+        let cases = [
+            (
+                "a wrong CIDR",
+                blade(&name, "networks = { front = { cidr = \"10.1.0.0/33\" } }"),
+                &["10.1.0.0/33", "front"][..],
+            ),
+            (
+                "overlapping networks",
+                blade(
+                    &name,
+                    "networks = { a = { cidr = \"10.1.0.0/16\" }, b = { cidr = \"10.1.2.0/24\" } }",
+                ),
+                &["overlap", "10.1.2.0/24"],
+            ),
+            (
+                "a service without its server",
+                blade(
+                    &name,
+                    &format!(
+                        "{group}\nservices = {{ site = {{ server = \"wbe\", port = 80, audiences = [\"users\"] }} }}"
+                    ),
+                ),
+                &["\"wbe\"", "site"],
+            ),
+            (
+                "a blade's name that Heat does not take",
+                blade("web_1.a", &group),
+                &["\"web_1.a\"", "Heat"],
+            ),
+            (
+                "a server's name that Heat does not take",
+                blade(
+                    &name,
+                    "networks = { a = { cidr = \"10.1.0.0/16\" } }
+                     servers = { web_1 = { image = \"i\", flavor = \"f\", networks = [\"a\"] } }",
+                ),
+                &["\"web_1\""],
+            ),
+            (
+                "user data over Nova's limit",
+                server(
+                    &name,
+                    "mkys-tiny",
+                    "small",
+                    &format!("user_data = \"{long}\""),
+                ),
+                &["49", "user_data"],
+            ),
+        ];
+        for (what, text, words) in cases {
+            stage.write(&text);
+            refuses(stage, what, words);
+        }
+        assert_eq!(stage.cloud.projects(&name), [""; 0]);
+    });
+}
+
+#[test]
+fn what_the_cloud_does_not_have_is_said_at_plan_with_the_nearest_name() {
+    each_cli("cloud", |stage| {
+        let name = stage.project("a");
+        let project = |more: &str| {
+            blade(
+                &name,
+                &format!("project = {{ group = \"{name}-admin\", {more} }}"),
+            )
+        };
+        let quota = server(&name, "mkys-tiny", "medium", "");
+        let quota = quota.replace("-admin\" }", "-admin\", quota = { cores = 1 } }");
+        let cases = [
+            (
+                "an unknown flavor",
+                server(&name, "mkys-tiny", "smal", ""),
+                &["\"smal\"", "Did you mean \"small\"?"][..],
+            ),
+            (
+                "an unknown image",
+                server(&name, "mkys-tinny", "small", ""),
+                &["\"mkys-tinny\"", "Did you mean \"mkys-tiny\"?"],
+            ),
+            ("a quota too small", quota, &["cores", "needs 2", "is 1"]),
+            (
+                "the role admin",
+                project("role = \"admin\""),
+                &["\"admin\"", "allow_admin_role"],
+            ),
+            (
+                "an unknown user",
+                project("users = [\"alicia\"]"),
+                &["\"alicia\"", "Did you mean \"alice\"?"],
+            ),
+        ];
+        for (what, text, words) in cases {
+            stage.write(&text);
+            refuses(stage, what, words);
+        }
+        let external = format!("{PROVIDER}\nexternal_networks = {{ users = \"user\" }}");
+        stage.write_with(&external, &project(""));
+        refuses(
+            stage,
+            "an unknown external network",
+            &["\"user\"", "Did you mean \"users\"?"],
+        );
+        assert_eq!(stage.cloud.projects(&name), [""; 0]);
+    });
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_alone() {
+    each_cli("taken", |stage| {
+        let (theirs, whole) = (stage.project("theirs"), stage.project("whole"));
+        let id = stage.cloud.make_project(&theirs, &[]);
+        stage.cloud.make_project(&whole, &["mkys-blade"]);
+        let text = |name: &str| blade(name, &format!("project = {{ group = \"{name}-admin\" }}"));
+        stage.write(&text(&theirs));
+        let words = [&*theirs, &id, "not a blade's", "left alone"];
+        refuses(stage, "a project that is not ours", &words);
+        stage.write(&text(&whole));
+        refuses(
+            stage,
+            "a blade that exists",
+            &[&whole, "exists", "Import it"],
+        );
+        let groups = stage.cloud.named("groups", &format!("{theirs}-admin"));
+        assert_eq!(groups, [""; 0]);
+    });
+}
+
+/// The settings of the lab's cloud, changed.
+fn clouds(stage: &mut Stage, lab: &Value) {
+    let text = json!({ "clouds": { "lab": lab } }).to_string();
+    let file = stage.write_file("other.yaml", &text);
+    stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
+}
+
+fn lab() -> Value {
+    json!({ "region_name": "RegionOne", "auth": {
+        "auth_url": "http://127.0.0.1:5000/v3", "username": "admin", "password": "secret",
+        "project_name": "admin", "user_domain_id": "default", "project_domain_id": "default",
+    } })
+}
+
+#[test]
+fn a_cloud_that_is_not_as_the_settings_say_is_named() {
+    each_cli("where", |stage| {
+        let name = stage.project("a");
+        stage.write(&blade(
+            &name,
+            &format!("project = {{ group = \"{name}-admin\" }}"),
+        ));
+        let mut closed = lab();
+        closed["auth"]["auth_url"] = "http://127.0.0.1:9/v3".into();
+        let mut nowhere = lab();
+        nowhere["region_name"] = "Nowhere".into();
+        let mut stranger = lab();
+        stranger["auth"]["password"] = "wrong".into();
+        for (what, settings, words) in [
+            (
+                "a closed port",
+                closed,
+                &["127.0.0.1:9", "cannot be reached"][..],
+            ),
+            (
+                "a region without services",
+                nowhere,
+                &["catalogue has no", "Nowhere", "RegionOne"],
+            ),
+            (
+                "a wrong password",
+                stranger,
+                &["\"admin\"", "refuses the credential"],
+            ),
+        ] {
+            clouds(stage, &settings);
+            refuses(stage, what, words);
+        }
+    });
+}
+
+#[test]
+fn an_application_credential_makes_no_project_and_a_restricted_one_no_blade() {
+    each_cli("app", |stage| {
+        let (own, name) = (stage.project("own"), stage.project("a"));
+        let id = stage.cloud.make_project(&own, &[]);
+        let inside = stage.cloud.within(&id);
+        let with = blade(&name, &format!("project = {{ group = \"{name}-admin\" }}"));
+        let without = blade(&name, "");
+        let cases = [
+            (
+                true,
+                &with,
+                &["application credential", "cannot make a project"][..],
+            ),
+            (false, &with, &["cannot make a project", "restricted"]),
+            (false, &without, &["restricted", "--unrestricted"]),
+        ];
+        for (number, (unrestricted, text, words)) in cases.into_iter().enumerate() {
+            let credential = inside.credential(&format!("{own}{number}"), unrestricted);
+            clouds(stage, &credential);
+            stage.write(text);
+            refuses(stage, "an application credential", words);
+            inside.forget_credential(&credential);
+        }
+        assert_eq!(Cloud::administrator().projects(&name), [""; 0]);
+    });
+}
+
+/// A route to a service of a blade whose address is known.
+fn route(host: &str, target: &str) -> String {
+    format!(
+        "resource \"mkys_route\" \"this\" {{
+           blade   = {{ name = \"pnr\", endpoints = {{ site = {{ users = \"{target}\" , devops = null }} }} }}
+           service = \"site\"
+           host    = \"{host}\"
+           access  = {{ users = {{ justification = \"a test\" }} }}
+         }}"
+    )
+}
+
+#[test]
+fn a_route_that_the_edge_would_not_take_is_refused() {
+    each_cli("route", |stage| {
+        let edge = Beside::start(stage);
+        let provider =
+            |token: &str| format!("edge = {{ url = \"{}\", token = \"{token}\" }}", edge.url());
+        let good = provider(&edge.requester);
+        edge.ask_for(&wish("taken.mkys.test", "198.51.100.40:80"));
+
+        stage.write_with(&good, &route("taken.mkys.test", "198.51.100.50:80"));
+        let words = ["host and path are taken", "taken.mkys.test/", "\"games\""];
+        refuses(stage, "a host and path that are taken", &words);
+
+        stage.write_with(
+            &provider("mkys_wrong"),
+            &route("a.mkys.test", "198.51.100.50:80"),
+        );
+        refuses(
+            stage,
+            "a bad token",
+            &[&edge.url(), "does not accept the token"],
+        );
+
+        // only the edge knows what a token may do, so these are said at apply; nothing is made
+        let network = [
+            "--role",
+            "requester",
+            "--network",
+            "198.51.100.0/24",
+            "--blade",
+            "other",
+        ];
+        stage.write_with(
+            &provider(&edge.token("foreign", &network)),
+            &route("a.mkys.test", "198.51.100.50:80"),
+        );
+        let said = stage.apply_fails();
+        assert!(
+            said.contains("\"foreign\" does not speak for blade \"pnr\""),
+            "{said}"
+        );
+
+        stage.write_with(&good, &route("a.mkys.test", "203.0.113.9:80"));
+        let said = stage.apply_fails();
+        assert!(
+            said.contains("203.0.113.9:80 lies outside the networks"),
+            "{said}"
+        );
+
+        let outside = edge.call(
+            "POST",
+            "/v1/routes",
+            &edge.requester,
+            Some(&wish("b.mkys.test", "203.0.113.9:80")),
+        );
+        let refusal = outside.unwrap_err();
+        assert!(
+            refusal.contains(": 403 ") && refusal.contains("203.0.113.9:80"),
+            "{refusal}"
+        );
+        let routes = edge
+            .call("GET", "/v1/routes", &edge.administrator, None)
+            .unwrap();
+        assert_eq!(routes.as_array().unwrap().len(), 1, "{routes}");
+    });
+}

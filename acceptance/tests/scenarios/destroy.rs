@@ -1,0 +1,43 @@
+//! A destroy takes nothing away that the blade did not make.
+
+use serde_json::json;
+
+use crate::life_cycle::{bare, is_gone};
+use crate::world::cloud::text;
+use crate::world::stage::flat;
+use crate::world::{Api, Stage};
+
+#[test]
+fn a_destroy_refuses_while_something_else_lives_in_the_project() {
+    let mut stage = Stage::new("theirs", 0);
+    let name = stage.project("a");
+    stage.write(&bare(&name));
+    stage.apply();
+    let state = stage.state("mkys_blade.this");
+    let inside = stage.cloud.within(&text(&state["project_id"]));
+    let network = json!({ "network": { "name": "a-network-of-theirs" } });
+    let network = text(&inside.post(Api::Network, "/networks", &network)["network"]["id"]);
+
+    let ended = stage.run(&["destroy", "-no-color", "-auto-approve"]);
+    assert_eq!(ended.code, 1, "{}", ended.said);
+    let said = flat(&ended.said);
+    for word in [
+        "is not destroyed",
+        "a-network-of-theirs",
+        &network,
+        "Nothing was deleted",
+    ] {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+    // not even what is the blade's own
+    let stack = format!("/stacks/{name}/{}", text(&state["stack_id"]));
+    assert_eq!(
+        inside.get(Api::Heat, &stack)["stack"]["stack_status"],
+        "CREATE_COMPLETE"
+    );
+    stage.settled();
+
+    inside.delete(Api::Network, &format!("/networks/{network}"));
+    stage.destroy();
+    is_gone(&stage, &name);
+}

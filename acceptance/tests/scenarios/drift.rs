@@ -1,0 +1,125 @@
+//! Drift: what others changed on the cloud shows in the plan, and the next apply repairs it.
+
+use serde_json::json;
+
+use crate::life_cycle::with_servers;
+use crate::world::cloud::text;
+use crate::world::{Api, Cloud, Stage, wait};
+
+/// A blade with a web server, applied.
+fn blade(story: &str, turn: usize) -> (Stage, String, Cloud) {
+    let mut stage = Stage::new(story, turn);
+    let name = stage.project("a");
+    let site = "site = { server = \"web\", port = 80, audiences = [\"users\"] }";
+    let project = format!(
+        "{{ group = \"{name}-admin\", users = [\"alice\", \"bob\"], quota = {{ cores = 6, volumes = 3 }} }}"
+    );
+    let text = with_servers(&name, "", site);
+    stage.write(&text.replace(&format!("{{ group = \"{name}-admin\" }}"), &project));
+    stage.apply();
+    let project = text_of(&stage, "project_id");
+    let inside = stage.cloud.within(&project);
+    (stage, name, inside)
+}
+
+fn text_of(stage: &Stage, attribute: &str) -> String {
+    text(&stage.state("mkys_blade.this")[attribute])
+}
+
+/// Rules that let the edge in to port 80 of the web server, and all others of its group.
+fn rules(inside: &Cloud) -> (Vec<String>, String) {
+    let path = format!("/security-groups?project_id={}", inside.project);
+    let groups = inside.list(Api::Network, &path, "security_groups");
+    let path = format!("/security-group-rules?project_id={}", inside.project);
+    let rules = inside.list(Api::Network, &path, "security_group_rules");
+    let site = rules.iter().filter(|rule| {
+        rule["port_range_min"] == 80 && rule["remote_ip_prefix"] == "198.51.100.3/32"
+    });
+    let site: Vec<_> = site.cloned().collect();
+    let group = match site.first() {
+        Some(rule) => text(&rule["security_group_id"]),
+        None => text(&groups[0]["id"]),
+    };
+    (site.iter().map(|rule| text(&rule["id"])).collect(), group)
+}
+
+#[test]
+fn a_server_that_was_deleted_is_built_again() {
+    let (stage, _, inside) = blade("lost", 0);
+    let before = text(&stage.state("mkys_blade.this")["server_ids"]["web"]);
+    inside.delete(Api::Compute, &format!("/servers/{before}"));
+    wait::until("the server's end", 30, || {
+        let path = format!("/servers/{before}");
+        inside.ask("GET", Api::Compute, &path, None).err()
+    });
+    let plan = stage.plan_changes();
+    assert!(plan.contains("server \\\"web\\\" is gone"), "{plan}");
+    stage.apply();
+    stage.settled();
+    let after = text(&stage.state("mkys_blade.this")["server_ids"]["web"]);
+    assert_ne!(before, after);
+    let server = inside.get(Api::Compute, &format!("/servers/{after}"));
+    assert_eq!(server["server"]["status"], "ACTIVE");
+    stage.destroy();
+}
+
+#[test]
+fn rules_quota_and_members_are_put_back() {
+    let (stage, name, inside) = blade("drift", 1);
+    let server = stage.state("mkys_blade.this")["server_ids"].clone();
+
+    let (site, group) = rules(&inside);
+    inside.delete(Api::Network, &format!("/security-group-rules/{}", site[0]));
+    let wide = json!({ "security_group_rule": {
+        "security_group_id": group, "direction": "ingress", "protocol": "tcp",
+        "port_range_min": 22, "port_range_max": 22, "remote_ip_prefix": "0.0.0.0/0",
+    } });
+    inside.post(Api::Network, "/security-group-rules", &wide);
+    let project = inside.project.clone();
+    let quota = json!({ "quota_set": { "cores": 2 } });
+    let path = format!("/os-quota-sets/{project}");
+    stage.cloud.put(Api::Compute, &path, Some(&quota));
+    let members = || {
+        let group = &stage.cloud.named("groups", &format!("{name}-admin"))[0];
+        let users = stage
+            .cloud
+            .list(Api::Identity, &format!("/groups/{group}/users"), "users");
+        let mut names: Vec<_> = users.iter().map(|user| text(&user["name"])).collect();
+        names.sort();
+        (group.clone(), names)
+    };
+    let bob = &stage.cloud.named("users", "bob")[0];
+    stage.cloud.delete(
+        Api::Identity,
+        &format!("/groups/{}/users/{bob}", members().0),
+    );
+
+    let plan = stage.plan_changes();
+    for shown in [
+        "the rule for tcp 80 from 198.51.100.3/32 is missing",
+        "somebody added a rule for tcp 22 from 0.0.0.0/0",
+        "cores   = 2 -> 6",
+        "+ \"bob\"",
+    ] {
+        assert!(
+            plan.contains(shown),
+            "the plan does not show {shown:?}: {plan}"
+        );
+    }
+    stage.apply();
+    stage.settled();
+    let (site, group) = rules(&inside);
+    assert_eq!(site.len(), 1);
+    let path = format!("/security-group-rules?security_group_id={group}&port_range_min=22");
+    assert_eq!(
+        inside.list(Api::Network, &path, "security_group_rules"),
+        [json!(null); 0]
+    );
+    let limits = stage
+        .cloud
+        .get(Api::Compute, &format!("/os-quota-sets/{project}"));
+    assert_eq!(limits["quota_set"]["cores"], 6);
+    assert_eq!(members().1, ["alice", "bob"]);
+    assert_eq!(stage.state("mkys_blade.this")["server_ids"], server);
+    stage.destroy();
+}

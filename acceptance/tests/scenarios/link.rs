@@ -1,0 +1,92 @@
+//! A backplane link takes back exactly what it made, and joins nothing that overlaps.
+
+use serde_json::{Value, json};
+
+use crate::world::cloud::text;
+use crate::world::stage::flat;
+use crate::world::{Api, Cloud, Stage};
+
+/// A blade of one network.
+fn blade(label: &str, name: &str, cidr: &str) -> String {
+    format!(
+        "resource \"mkys_blade\" \"{label}\" {{
+           name     = \"{name}\"
+           project  = {{ group = \"{name}-admin\" }}
+           networks = {{ core = {{ cidr = \"{cidr}\" }} }}
+         }}\n"
+    )
+}
+
+const LINK: &str = "
+resource \"mkys_backplane_link\" \"this\" {
+  blade     = mkys_blade.blade
+  backplane = mkys_blade.backplane
+  network   = \"core\"
+  ports     = [9100, 9200]
+}
+";
+
+/// All that a link might touch in a project: interfaces and routes of its routers, rules, ports.
+fn network(cloud: &Cloud, project: &str) -> Value {
+    let list = |kind: &str, key: &str| {
+        cloud.list(Api::Network, &format!("/{kind}?project_id={project}"), key)
+    };
+    let mut ports: Vec<_> = list("ports", "ports")
+        .iter()
+        .map(|port| json!([port["id"], port["device_owner"], port["fixed_ips"]]).to_string())
+        .collect();
+    let mut rules: Vec<_> = list("security-group-rules", "security_group_rules")
+        .iter()
+        .map(|rule| {
+            json!([rule["id"], rule["port_range_min"], rule["remote_ip_prefix"]]).to_string()
+        })
+        .collect();
+    let mut routes: Vec<_> = list("routers", "routers")
+        .iter()
+        .map(|router| json!([router["id"], router["routes"]]).to_string())
+        .collect();
+    for list in [&mut ports, &mut rules, &mut routes] {
+        list.sort();
+    }
+    json!({ "ports": ports, "rules": rules, "routes": routes })
+}
+
+#[test]
+fn a_link_takes_back_what_it_made() {
+    let mut stage = Stage::new("link", 0);
+    let (one, two) = (stage.project("a"), stage.project("b"));
+    let blades =
+        |other: &str| blade("blade", &one, "10.64.1.0/24") + &blade("backplane", &two, other);
+    stage.write(&format!("{}{LINK}", blades("10.64.0.0/16")));
+    let ended = stage.run(&["plan", "-no-color"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 1, "{said}");
+    for word in ["overlap", "10.64.1.0/24", "10.64.0.0/16"] {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+    assert_eq!(stage.cloud.projects(&one), [""; 0]);
+
+    stage.write(&blades("10.65.1.0/24"));
+    stage.apply();
+    let project = |label: &str| text(&stage.state(&format!("mkys_blade.{label}"))["project_id"]);
+    let projects = [project("blade"), project("backplane")];
+    let all = || projects.each_ref().map(|id| network(&stage.cloud, id));
+    let before = all();
+
+    stage.write(&format!("{}{LINK}", blades("10.65.1.0/24")));
+    stage.apply();
+    stage.settled();
+    let linked = all();
+    assert_ne!(linked[0]["ports"], before[0]["ports"]);
+    assert_ne!(linked[0]["rules"], before[0]["rules"]);
+    assert_ne!(linked[1]["routes"], before[1]["routes"]);
+    for port in ["9100", "9200"] {
+        assert!(linked[0]["rules"].to_string().contains(port), "{linked:?}");
+    }
+
+    stage.write(&blades("10.65.1.0/24"));
+    stage.apply();
+    assert_eq!(all(), before);
+    stage.settled();
+    stage.destroy();
+}

@@ -1,0 +1,19 @@
+//! Scenarios on the lab: a real OpenStack, real CLIs, a real NGINX. One file a story.
+//!
+//! They need the lab up (`lab up`) and the programs built (`cargo build --workspace --bins`); each
+//! has projects, an edge and a folder of its own, and takes them away again. `MKYS_CLIS`, paths with
+//! colons between, says which CLIs: without it terraform on PATH and the built OpenTofu.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+mod bad_input;
+mod destroy;
+mod drift;
+mod edge;
+mod failed_create;
+mod interrupted;
+mod life_cycle;
+mod link;
+mod own_project;
+mod templates;
+mod world;

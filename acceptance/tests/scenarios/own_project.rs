@@ -1,0 +1,67 @@
+//! A blade's administrator builds within the project that was granted, and needs no rights beyond.
+
+use serde_json::{Value, json};
+
+use crate::world::cloud::text;
+use crate::world::stage::flat;
+use crate::world::{Api, Cloud, Stage, wait};
+
+fn settings(stage: &mut Stage, cloud: &Value) {
+    let text = json!({ "clouds": { "lab": cloud } }).to_string();
+    let file = stage.write_file("alice.yaml", &text);
+    stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
+}
+
+#[test]
+fn alice_builds_a_blade_in_her_own_project() {
+    let mut stage = Stage::new("alice", 1);
+    let name = stage.project("project");
+    let project = stage.cloud.make_project(&name, &[]);
+    let user = &stage.cloud.named("users", "alice")[0];
+    stage.cloud.grant("users", user, &project);
+    let alice = Cloud::as_user("alice", &project);
+    let blade = "resource \"mkys_blade\" \"this\" {
+           name     = \"pnr\"
+           networks = { front = { cidr = \"10.63.1.0/24\" } }
+         }";
+    stage.write(blade);
+
+    // this Keystone lets no application credential make the trust that Heat needs: said at plan
+    let credential = alice.credential(&name, true);
+    settings(&mut stage, &credential);
+    let ended = stage.run(&["plan", "-no-color"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 1, "{said}");
+    for word in ["application credential", "on this cloud", "password"] {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+    alice.forget_credential(&credential);
+
+    settings(
+        &mut stage,
+        &json!({ "region_name": "RegionOne", "auth": {
+        "auth_url": "http://127.0.0.1:5000/v3", "username": "alice", "password": "secret",
+        "project_id": project, "user_domain_id": "default",
+    } }),
+    );
+    stage.apply();
+    stage.settled();
+    let state = stage.state("mkys_blade.this");
+    assert_eq!(text(&state["project_id"]), project);
+    let stacks = || alice.list(Api::Heat, "/stacks", "stacks");
+    assert_eq!(stacks()[0]["stack_name"], "pnr");
+
+    let said = stage.apply_fails_without_state();
+    assert!(said.contains("Blade pnr exists"), "{said}");
+
+    stage.destroy();
+    // Heat says that a stack is deleted a moment before its list does
+    wait::until("no stack", 10, || stacks().is_empty().then_some(()));
+    // the project was there before, so it stays
+    assert_eq!(stage.cloud.projects(&name), [&*project]);
+    let networks = format!("/networks?project_id={project}");
+    assert_eq!(
+        alice.list(Api::Network, &networks, "networks"),
+        [json!(null); 0]
+    );
+}

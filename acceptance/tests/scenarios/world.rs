@@ -1,0 +1,11 @@
+//! What a story stands on: the cloud by its own API, a place with a CLI, an edge, and patience.
+
+pub(crate) mod cloud;
+pub(crate) mod edge;
+pub(crate) mod leftovers;
+pub(crate) mod service;
+pub(crate) mod stage;
+pub(crate) mod wait;
+
+pub(crate) use cloud::{Api, Cloud};
+pub(crate) use stage::{Stage, each_cli};

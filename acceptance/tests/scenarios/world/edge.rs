@@ -1,0 +1,140 @@
+//! An edge of a story's own, beside others in the same namespace: other ports, another folder.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use mkys_acceptance::lab::Lab;
+use mkys_acceptance::place::VISITOR;
+use mkys_acceptance::platform::edge::Edge;
+use mkys_acceptance::platform::visitor::{Answer, Place};
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+use super::{leftovers, wait};
+
+/// How many edges this process has had.
+static NUMBER: AtomicU16 = AtomicU16::new(0);
+
+/// An edge; it ends with the story.
+pub(crate) struct Beside {
+    edge: Edge,
+    folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) requester: String,
+    pub(crate) administrator: String,
+}
+
+impl Beside {
+    /// Starts an edge with its files in the stage's folder.
+    pub(crate) fn start(stage: &Stage) -> Self {
+        // runs beside this one have other process ids
+        let run = u16::try_from(std::process::id() % 1_000).unwrap();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + run * 20 + number * 2;
+        let settings = Lab::from_environment().unwrap().settings;
+        let folder = stage.folder.join("edge");
+        let edge = Edge::new(&folder, &settings).on_ports(port, port + 1);
+        edge.start().unwrap();
+        let (requester, administrator) = (edge.pipeline().unwrap(), edge.administrator().unwrap());
+        Self {
+            edge,
+            folder,
+            port,
+            requester,
+            administrator,
+        }
+    }
+
+    /// Another token of the edge.
+    pub(crate) fn token(&self, name: &str, arguments: &[&str]) -> String {
+        self.edge.token(name, arguments).unwrap()
+    }
+
+    /// Address of its API.
+    pub(crate) fn url(&self) -> String {
+        self.edge.url()
+    }
+
+    /// Starts it again.
+    pub(crate) fn start_again(&self) {
+        self.edge.start().unwrap();
+    }
+
+    /// Process ids of mkys-edge and of NGINX.
+    pub(crate) fn pids(&self) -> (i32, i32) {
+        (self.edge.pid().unwrap(), self.edge.nginx_pid().unwrap())
+    }
+
+    /// Whether mkys-edge does not run.
+    pub(crate) fn is_down(&self) -> bool {
+        self.edge.pid().is_none()
+    }
+
+    /// Kills mkys-edge and NGINX with its workers at once, as a machine that loses its power does.
+    pub(crate) fn kill_all(&self) {
+        leftovers::kill_in(&self.folder);
+        wait::until("the end of all", 10, || self.is_down().then_some(()));
+    }
+
+    /// A call by a token; the edge's refusal as an error.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        let answer = self.edge.call(method, path, token, body);
+        answer.map_err(|error| error.to_string())
+    }
+
+    /// Asks for a route. Gives its id.
+    pub(crate) fn ask_for(&self, wish: &Value) -> String {
+        let route = self
+            .call("POST", "/v1/routes", &self.requester, Some(wish))
+            .unwrap();
+        route["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes a route. Gives what is decided now.
+    pub(crate) fn change(&self, route: &str, wish: &Value) -> Value {
+        let path = format!("/v1/routes/{route}");
+        self.call("PUT", &path, &self.requester, Some(wish))
+            .unwrap()["decisions"]
+            .clone()
+    }
+
+    /// Takes a route away.
+    pub(crate) fn remove(&self, route: &str) {
+        let path = format!("/v1/routes/{route}");
+        self.call("DELETE", &path, &self.requester, None).unwrap();
+    }
+
+    /// Approves a route for an audience.
+    pub(crate) fn approve(&self, route: &str, audience: &str) {
+        self.edge.approve(route, audience).unwrap();
+    }
+
+    /// What a visitor gets.
+    pub(crate) fn visit(&self, host: &str) -> Answer {
+        let place = Place::new(VISITOR, self.edge.users(), host);
+        place.on_port(self.port).ask()
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.edge.stop();
+    }
+}
+
+/// A wish for a route to a target, for both audiences.
+pub(crate) fn wish(host: &str, target: &str) -> Value {
+    let port: u16 = target.rsplit_once(':').unwrap().1.parse().unwrap();
+    let reason = json!({ "enabled": true, "justification": "a test" });
+    json!({
+        "blade": "games", "service": "site", "port": port, "host": host, "path": "/",
+        "targets": { "users": target, "devops": target },
+        "access": { "users": reason, "devops": reason },
+    })
+}

@@ -12,11 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Folder of the database and of NGINX' files; nobody else may write there.
     pub state: PathBuf,
-    /// Where the API listens.
+    /// Where the API listens, in plain HTTP: on an address that only the platform's own reach, or
+    /// behind a proxy with a certificate.
     pub api: SocketAddr,
-    /// TLS of the API; without it, listen on an address that only the platform's own reach.
-    #[serde(default)]
-    pub api_tls: Option<Tls>,
     /// Host name of the portal, on both listeners.
     pub portal_host: String,
     /// What the portal calls the platform.
@@ -146,10 +144,7 @@ impl Settings {
         } = &self.nginx;
         let mut paths = vec![&self.state, program];
         paths.extend(modules);
-        for tls in [&self.users.tls, &self.devops.tls, &self.api_tls]
-            .into_iter()
-            .flatten()
-        {
+        for tls in [&self.users.tls, &self.devops.tls].into_iter().flatten() {
             paths.extend([&tls.certificate, &tls.key]);
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);

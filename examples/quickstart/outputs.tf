@@ -25,3 +25,8 @@ output "routes" {
     name => { id = route.id, host = route.host, decisions = { for audience, one in route.decisions : audience => one.state } }
   }
 }
+
+output "edition" {
+  description = "What the site says of itself."
+  value       = var.edition
+}

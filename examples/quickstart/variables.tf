@@ -46,7 +46,7 @@ variable "edge_devops_cidrs" {
 variable "edition" {
   description = "What the site says of itself: change it to roll out another version."
   type        = string
-  default     = "first edition"
+  default     = "edition 1"
 }
 
 variable "healthy" {

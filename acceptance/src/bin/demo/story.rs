@@ -17,8 +17,7 @@ const BLADE: &str = "games";
 const SITE: &str = "games.mkys.test";
 const ADMIN: &str = "games-admin.mkys.test";
 const PREVIEW: &str = "preview.mkys.test";
-const FIRST: &str = "-var=edition=first edition";
-const SECOND: &str = "-var=edition=second edition";
+const EDITION: &str = "edition ";
 
 /// Shows everything and leaves it up.
 pub(crate) fn up() -> anyhow::Result<()> {
@@ -34,18 +33,20 @@ pub(crate) fn up() -> anyhow::Result<()> {
         &format!("A blade on a real OpenStack, by {}", cli.name()),
     );
     progress.run("init, from a filesystem mirror", || workspace.init())?;
-    timed(progress, "plan", || Ok(workspace.is_settled(&[FIRST])?))?;
-    let applied = timed(progress, "apply", || Ok(workspace.apply(&[FIRST])?))?;
+    let edition = edition(&workspace);
+    let now = variable(edition);
+    timed(progress, "plan", || Ok(workspace.is_settled(&[&now])?))?;
+    let applied = timed(progress, "apply", || Ok(workspace.apply(&[&now])?))?;
     done(progress, &applied)?;
     let settled = timed(progress, "second plan", || {
-        Ok(workspace.is_settled(&[FIRST])?)
+        Ok(workspace.is_settled(&[&now])?)
     })?;
     ensure!(settled, "a second plan would change something");
     progress.line("            the second plan is empty");
 
     visits(&stage, &workspace)?;
-    backplane(&stage, &workspace)?;
-    updates(&stage, &workspace)?;
+    backplane(&stage, &workspace, edition)?;
+    updates(&stage, &workspace, edition)?;
     summary(&stage, &workspace)
 }
 
@@ -115,7 +116,8 @@ fn visits(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// The monitor on the Devops blade's network, with the link and without.
-fn backplane(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+fn backplane(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
+    let now = variable(edition);
     let progress = &stage.lab.progress;
     title(progress, "The backplane");
     let outputs = workspace.outputs()?;
@@ -141,14 +143,14 @@ fn backplane(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
         "            {} has {memory} bytes of memory",
         names.join(", ")
     ));
-    let unlinked = [FIRST, "-var=linked=false"];
+    let unlinked = [&now, "-var=linked=false"];
     let ended = timed(progress, "apply without the link", || {
         Ok(workspace.apply(&unlinked)?)
     })?;
     done(progress, &ended)?;
     progress.run("the target is down", || stage.monitor.until(BLADE, "down"))?;
     let ended = timed(progress, "apply with the link", || {
-        Ok(workspace.apply(&[FIRST])?)
+        Ok(workspace.apply(&[&now])?)
     })?;
     done(progress, &ended)?;
     progress.run("the target is up again", || {
@@ -158,7 +160,8 @@ fn backplane(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// An update that fails and one that works, while a visitor keeps asking.
-fn updates(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+fn updates(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
+    let next = variable(edition + 1);
     let progress = &stage.lab.progress;
     let place = Place::new(VISITOR, stage.edge.users(), SITE);
 
@@ -168,7 +171,7 @@ fn updates(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
     );
     let before = server(workspace)?;
     let asking = Asking::start(place.clone());
-    let bad = [SECOND, "-var=healthy=false", "-var=ready_within=20s"];
+    let bad = [&next, "-var=healthy=false", "-var=ready_within=10s"];
     let ended = timed(progress, "apply of the broken version", || {
         Ok(workspace.apply(&bad)?)
     })?;
@@ -196,15 +199,15 @@ fn updates(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
 
     title(progress, "and a good update");
     let asking = Asking::start(place.clone());
-    let ended = timed(progress, "apply of the second edition", || {
-        Ok(workspace.apply(&[SECOND])?)
+    let ended = timed(progress, "apply of the next edition", || {
+        Ok(workspace.apply(&[&next])?)
     });
     let page = place.ask().body;
     let tally = asking.stop();
     done(progress, &ended?)?;
     progress.line(format!("            server now     {}", server(workspace)?));
     ensure!(
-        page.contains("second edition"),
+        page.contains(&format!("edition {}", edition + 1)),
         "the visitor still gets: {page}"
     );
     report(progress, &tally)?;
@@ -214,15 +217,10 @@ fn updates(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
         tally.bodies
     );
     ensure!(
-        workspace.is_settled(&[SECOND])?,
+        workspace.is_settled(&[&next])?,
         "a plan afterwards would change something"
     );
-    // the state that the next run of the demo starts from
-    progress.run("back to the first edition", || -> anyhow::Result<()> {
-        let ended = workspace.apply(&[FIRST])?;
-        ensure!(ended.code == 0, "{}", ended.said);
-        Ok(())
-    })
+    Ok(())
 }
 
 fn summary(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
@@ -306,6 +304,22 @@ pub(crate) fn down() -> anyhow::Result<()> {
     ensure!(stage.is_clear(), "the demo's own folder is still there");
     progress.line("Nothing of the demo is left.");
     Ok(())
+}
+
+/// The edition that stands, by the state; each run of the demo rolls out the next.
+fn edition(workspace: &Workspace) -> u32 {
+    let outputs = workspace.outputs().unwrap_or_default();
+    let text = outputs["edition"]["value"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    text.strip_prefix("edition ")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(1)
+}
+
+fn variable(edition: u32) -> String {
+    format!("-var=edition=edition {edition}")
 }
 
 fn title(progress: &Progress, text: &str) {

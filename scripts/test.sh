@@ -45,5 +45,5 @@ MKYS_CLIS="$terraform:$tofu"
 export MKYS_CLIS
 
 say "scenarios on the lab"
+# last: its closing lines are the ones that whoever runs this reads
 cargo test -p mkys-acceptance --test scenarios -- --test-threads=2
-say "all passed"

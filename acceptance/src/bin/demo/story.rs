@@ -17,7 +17,6 @@ const BLADE: &str = "games";
 const SITE: &str = "games.mkys.test";
 const ADMIN: &str = "games-admin.mkys.test";
 const PREVIEW: &str = "preview.mkys.test";
-const EDITION: &str = "edition ";
 
 /// Shows everything and leaves it up.
 pub(crate) fn up() -> anyhow::Result<()> {

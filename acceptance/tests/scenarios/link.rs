@@ -35,8 +35,16 @@ fn network(cloud: &Cloud, project: &str) -> Value {
         .iter()
         .map(|port| json!([port["id"], port["device_owner"], port["fixed_ips"]]).to_string())
         .collect();
-    let mut rules: Vec<_> = list("security-group-rules", "security_group_rules")
-        .iter()
+    // by group: a rule belongs to the project of whoever made it, as the administrator who links
+    let groups = list("security-groups", "security_groups");
+    let rules = groups.iter().flat_map(|group| {
+        let path = format!(
+            "/security-group-rules?security_group_id={}",
+            text(&group["id"])
+        );
+        cloud.list(Api::Network, &path, "security_group_rules")
+    });
+    let mut rules: Vec<_> = rules
         .map(|rule| {
             json!([rule["id"], rule["port_range_min"], rule["remote_ip_prefix"]]).to_string()
         })

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod bad_input;
+mod bad_route;
 mod destroy;
 mod drift;
 mod edge;

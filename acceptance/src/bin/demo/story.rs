@@ -289,6 +289,7 @@ pub(crate) fn down() -> anyhow::Result<()> {
         if lab::is_up(&stage.lab) {
             progress.run("edge", || stage.edge.start())?;
             let _ = progress.run("monitor away", || stage.monitor.stop());
+            workspace.init()?;
             let ended = timed(progress, "destroy", || {
                 Ok(workspace.run(&["destroy", "-no-color", "-auto-approve"])?)
             })?;

@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 
-.PHONY: demo demo-down lab lab-down check test bench docs
+.PHONY: demo demo-down lab lab-down check test docs
 
 demo: ## a blade on a real cloud, a visitor through a real NGINX; leaves everything up (TF= chooses the CLI)
 	$(CARGO) build --quiet -p mkys-acceptance --bins

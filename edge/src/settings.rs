@@ -159,7 +159,7 @@ impl Settings {
         if user.is_empty() || !user.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return Err(format!("nginx.user: {user:?} is not the name of a user"));
         }
-        crate::policy::check_host(&self.portal_host)
+        mkys_edge_client::check_host(&self.portal_host)
             .map_err(|error| format!("portal_host: {error}"))?;
         for (audience, listener) in self.listeners() {
             if listener.listen.is_empty() {

@@ -24,7 +24,6 @@ use mkys_plugin::{
     Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,
 };
 
-pub(crate) use definition::diagnostic;
 pub(crate) use model::Model;
 pub(crate) use state::{Id, Private};
 
@@ -60,12 +59,7 @@ impl Resource for Blade {
             return Ok(());
         };
         plan::check_timeouts(config)?;
-        definition.validate().map(drop).map_err(|problems| {
-            problems
-                .into_iter()
-                .map(diagnostic)
-                .collect::<Diagnostics>()
-        })
+        definition::validated(&definition).map(drop)
     }
 
     async fn plan(&self, plan: &mut Plan<Self>, cx: &Context) -> Result<(), Diagnostics> {

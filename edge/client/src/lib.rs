@@ -15,8 +15,10 @@
 
 mod client;
 mod error;
+mod place;
 mod types;
 
 pub use client::{EdgeClient, Settings};
 pub use error::{EdgeError, Refusal};
+pub use place::{check_host, check_path};
 pub use types::{Access, AccessState, Audience, Decision, DecisionRequest, Route, RouteSpec, Wish};

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::Failure;
-use super::portal::{MessagePage, audience, failed, page};
+use super::portal::{MessagePage, audience, failed, no_such_page, page};
 use super::sign_in::{COOKIE_NAME, Session};
 use crate::policy::Role;
 
@@ -60,15 +60,7 @@ struct Entry {
 
 /// Only devops' own listener has these pages.
 fn hidden(app: &App, headers: &HeaderMap) -> Option<Response> {
-    (audience(headers) != Audience::Devops).then(|| {
-        let page = MessagePage {
-            title: app.title.to_string(),
-            heading: "There is no such page".to_owned(),
-            text: "The portal lists all services that you may use.".to_owned(),
-            back: "/",
-        };
-        self::page(StatusCode::NOT_FOUND, &page)
-    })
+    (audience(headers) != Audience::Devops).then(|| no_such_page(app))
 }
 
 fn sign_in_page(app: &App, status: StatusCode, problem: Option<&'static str>) -> Response {

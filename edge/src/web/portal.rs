@@ -143,6 +143,11 @@ pub(super) fn failed(app: &App, failure: Failure) -> Response {
 }
 
 async fn missing(State(app): State<App>) -> Response {
+    no_such_page(&app)
+}
+
+/// The page for what is not there.
+pub(super) fn no_such_page(app: &App) -> Response {
     let page = MessagePage {
         title: app.title.to_string(),
         heading: "There is no such page".to_owned(),

@@ -60,12 +60,7 @@ pub(super) fn valid(planned: &Model) -> Result<Definition, Diagnostics> {
             "A value is still unknown.",
         )
     })?;
-    typed.validate().map_err(|problems| {
-        problems
-            .into_iter()
-            .map(super::diagnostic)
-            .collect::<Diagnostics>()
-    })
+    super::definition::validated(&typed)
 }
 
 impl Creation<'_> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use mkys_blade::{
-    Definition, NetworkDefinition, Problem, ProjectDefinition, Quota, ReadyDefinition, Segment,
+    Blade, Definition, NetworkDefinition, ProjectDefinition, Quota, ReadyDefinition, Segment,
     ServerDefinition, ServiceDefinition, VolumeDefinition,
 };
-use mkys_plugin::{Attr, Diagnostic, Path};
+use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::model::{
     Model, NetworkModel, ProjectModel, QuotaModel, ReadyModel, ServerModel, ServiceModel,
@@ -251,9 +251,14 @@ fn collection<T, U>(
     Some(entries).filter(|entries| !entries.is_empty()).into()
 }
 
-/// A problem of the definition as the CLI shows it, beside its line of configuration.
-pub(crate) fn diagnostic(problem: Problem) -> Diagnostic {
-    Diagnostic::error(problem.summary, problem.detail).at(path(&problem.path))
+/// Validates a definition; its problems are as the CLI shows them, beside their line of configuration.
+pub(super) fn validated(definition: &Definition) -> Result<Blade, Diagnostics> {
+    definition.validate().map_err(|problems| {
+        let each = problems.into_iter().map(|problem| {
+            Diagnostic::error(problem.summary, problem.detail).at(path(&problem.path))
+        });
+        each.collect()
+    })
 }
 
 fn path(segments: &[Segment]) -> Path {

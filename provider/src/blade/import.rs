@@ -78,12 +78,7 @@ impl Blade {
             ))
         })?;
         let template = heat::template(&session, &found).await?;
-        let wanted = definition.validate().map_err(|problems| {
-            problems
-                .into_iter()
-                .map(super::diagnostic)
-                .collect::<Diagnostics>()
-        })?;
+        let wanted = super::definition::validated(&definition)?;
         let mut model = Model::default();
         model.set_outputs(&wanted, &id.project, &found);
         let ids = model.server_ids.known().cloned().unwrap_or_default();

@@ -45,12 +45,7 @@ impl Blade {
         let Some(configured) = self.platform.get() else {
             return Ok(());
         };
-        let wanted = typed.validate().map_err(|problems| {
-            problems
-                .into_iter()
-                .map(super::diagnostic)
-                .collect::<Diagnostics>()
-        })?;
+        let wanted = super::definition::validated(&typed)?;
         let compiled = compile(configured, &wanted, &plan.private, plan.prior.as_ref());
         planned.set_compiled(&compiled);
         planned.drift = Attr::Known(Vec::new());

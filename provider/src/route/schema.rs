@@ -1,5 +1,6 @@
 //! The schema of `mkys_route`, as its documentation page shows it.
 
+use mkys_edge_client::{check_host, check_path};
 use mkys_plugin::{Attribute, Nested, Schema, Type};
 
 const DESCRIPTION: &str = "\
@@ -58,14 +59,14 @@ pub(super) fn schema() -> Schema {
             "host",
             Attribute::string()
                 .required()
-                .validate_str(host)
+                .validate_str(check_host)
                 .description("Host name that visitors ask for, lower case."),
         )
         .attribute(
             "path",
             Attribute::string()
                 .default("/")
-                .validate_str(path)
+                .validate_str(check_path)
                 .description("Path prefix; it matches whole segments. Default `/`."),
         )
         .attribute(
@@ -88,31 +89,4 @@ pub(super) fn schema() -> Schema {
                 .computed()
                 .description("What was decided, by audience."),
         )
-}
-
-fn host(host: &str) -> Result<(), String> {
-    let label = |label: &str| {
-        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        (1..=63).contains(&label.len())
-            && label.chars().all(inside)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    match host.len() <= 253 && host.split('.').all(label) {
-        true => Ok(()),
-        false => Err(format!(
-            "{host:?} is not a host name in lower case, without a port"
-        )),
-    }
-}
-
-fn path(path: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-    let climbs = path.split('/').any(|part| part == "." || part == "..");
-    match path.starts_with('/') && path.chars().all(plain) && !path.contains("//") && !climbs {
-        true => Ok(()),
-        false => Err(format!(
-            "{path:?} is not a path from / on of letters, digits, '-', '_', '.' and '~'"
-        )),
-    }
 }

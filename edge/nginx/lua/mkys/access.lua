@@ -39,7 +39,6 @@ function _M.request()
     end
     local upgrade = ngx.var.http_upgrade
     if upgrade and lower(upgrade) == "websocket" then
-        ngx.ctx.mkys = { target = target, id = id, audience = audience, host = host }
         return require("mkys.websocket").relay(target, id, audience, host)
     end
     ngx.var.mkys_target = target

@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use mkys_edge::nginx::NginxProcess;
-use mkys_edge::policy::{Actor, Role};
 use mkys_edge::publish::Publisher;
 use mkys_edge::settings::Settings;
 use mkys_edge::store::Store;
 use mkys_edge::token;
 use mkys_edge::web::App;
+use mkys_edge_client::{Actor, Role};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The web service beside NGINX that gives routes, and the portal.

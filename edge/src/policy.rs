@@ -3,33 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
-use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use mkys_edge_client::{
-    Access, AccessState, Audience, Decision, Refusal, Route, RouteSpec, check_host, check_path,
+    Access, AccessState, Actor, Audience, Decision, Refusal, Role, Route, RouteSpec, check_host,
+    check_path,
 };
-
-/// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Asks for routes of its blades.
-    Requester,
-    /// Decides on what others ask for.
-    Administrator,
-}
-
-/// Who is asking.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// Name of the token: a person or a pipeline.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// The blades it may speak for; `*` is every one.
-    pub blades: Vec<String>,
-    /// Where its routes may lead.
-    pub networks: Vec<Ipv4Net>,
-}
 
 /// Why something is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +27,6 @@ fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal {
     }
 }
 
-impl Actor {
-    /// Whether the token may see and change a blade's routes.
-    pub fn speaks_for(&self, blade: &str) -> bool {
-        self.role == Role::Administrator || self.blades.iter().any(|one| one == "*" || one == blade)
-    }
-
-    fn reaches(&self, target: SocketAddrV4) -> bool {
-        self.networks
-            .iter()
-            .any(|network| network.contains(target.ip()))
-    }
-}
-
 /// Checks what is asked for, by whom.
 ///
 /// # Errors
@@ -78,8 +43,7 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
         targets,
         access,
     } = spec;
-    if actor.role != Role::Requester {
-        let error = "an administrator's token decides; ask for routes with a requester's";
+    if let Err(error) = actor.check_asks() {
         return Err(Denied::Forbidden(refusal(None, error)));
     }
     for (field, name) in [("blade", blade), ("service", service)] {
@@ -87,8 +51,7 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
             return invalid(field, error);
         }
     }
-    if !actor.speaks_for(blade) {
-        let error = format!("token {:?} does not speak for blade {blade:?}", actor.name);
+    if let Err(error) = actor.check_blade(blade) {
         return Err(Denied::Forbidden(refusal(Some("blade"), error)));
     }
     if let Err(error) = check_host(host) {
@@ -131,17 +94,7 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
             let error = format!("{target} is not port {port} of the service");
             return invalid(&field, error);
         }
-        if !actor.reaches(*target) {
-            let networks: Vec<_> = actor.networks.iter().map(ToString::to_string).collect();
-            let error = format!(
-                "{target} lies outside the networks that token {:?} may lead to ({})",
-                actor.name,
-                if networks.is_empty() {
-                    "none".to_owned()
-                } else {
-                    networks.join(", ")
-                }
-            );
+        if let Err(error) = actor.check_target(*target) {
             return Err(Denied::Forbidden(refusal(Some(&field), error)));
         }
     }

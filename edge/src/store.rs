@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use mkys_edge_client::{Access, AccessState, Audience, Route, RouteSpec, Wish};
+use mkys_edge_client::{Access, AccessState, Actor, Audience, Role, Route, RouteSpec, Wish};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -13,7 +13,6 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite, Transaction};
 use uuid::Uuid;
 
-use crate::policy::{Actor, Role};
 use crate::token;
 
 /// A failure of the database.

@@ -9,10 +9,10 @@ mod sign_in;
 use std::sync::Arc;
 
 use axum::Router;
-use mkys_edge_client::{Access, Audience, DecisionRequest, Route};
+use mkys_edge_client::{Access, Actor, Audience, DecisionRequest, Route};
 use uuid::Uuid;
 
-use crate::policy::{self, Actor};
+use crate::policy;
 use crate::publish::Publisher;
 use crate::store::Store;
 pub use error::Failure;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::error::{EdgeError, Refusal};
+use crate::token::Actor;
 use crate::types::{Audience, DecisionRequest, Route, RouteSpec};
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -79,6 +80,15 @@ impl EdgeClient {
         })
     }
 
+    /// What the client's token may do.
+    ///
+    /// # Errors
+    ///
+    /// [`EdgeError::Token`] when the edge does not know it.
+    pub async fn token(&self) -> Result<Actor, EdgeError> {
+        self.call(Method::GET, "/v1/token", None::<&()>).await
+    }
+
     /// Asks for a route. It answers at once; nobody has decided yet.
     ///
     /// # Errors
@@ -124,10 +134,10 @@ impl EdgeClient {
     ///
     /// When the edge cannot be reached, or the token may not.
     pub async fn delete_route(&self, id: Uuid) -> Result<(), EdgeError> {
-        match self
-            .exchange(Method::DELETE, &format!("/v1/routes/{id}"), None::<&()>)
-            .await
-        {
+        let path = format!("/v1/routes/{id}");
+        match self.exchange(Method::DELETE, &path, None::<&()>).await {
+            // an edge answers this with nothing
+            Ok(text) if !text.is_empty() => Err(self.not_an_edge("a page to a DELETE")),
             Ok(_) | Err(EdgeError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -154,12 +164,17 @@ impl EdgeClient {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, EdgeError> {
+        let asked = format!("{method} {path}");
         let text = self.exchange(method, path, body).await?;
-        serde_json::from_str(&text).map_err(|error| EdgeError::Unexpected {
+        serde_json::from_str(&text)
+            .map_err(|error| self.not_an_edge(&format!("something else to {asked} ({error})")))
+    }
+
+    fn not_an_edge(&self, gives: &str) -> EdgeError {
+        EdgeError::NotAnEdge {
             url: self.url.clone(),
-            status: 200,
-            reason: error.to_string(),
-        })
+            answer: format!("what is there gives {gives}"),
+        }
     }
 
     async fn exchange(
@@ -172,6 +187,7 @@ impl EdgeClient {
             url: self.url.clone(),
             source: source.without_url(),
         };
+        let asked = format!("{method} {path}");
         let mut request = self
             .http
             .request(method, format!("{}{path}", self.url))
@@ -185,10 +201,17 @@ impl EdgeClient {
         if status.is_success() {
             return Ok(text);
         }
-        let refusal = serde_json::from_str(&text).unwrap_or_else(|_| Refusal {
-            error: text.clone(),
-            field: None,
-        });
+        let refusal = match serde_json::from_str::<Refusal>(&text) {
+            Ok(refusal) => refusal,
+            // a page, or another service's words: its 404 would say that a route is gone
+            Err(_) if status.is_client_error() => {
+                return Err(self.not_an_edge(&format!("{status} to {asked}")));
+            }
+            Err(_) => Refusal {
+                error: text.clone(),
+                field: None,
+            },
+        };
         Err(match status {
             StatusCode::UNAUTHORIZED => EdgeError::Token {
                 url: self.url.clone(),
@@ -209,5 +232,58 @@ impl EdgeClient {
                 reason: refusal.error,
             },
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    /// A client of something that gives this answer to all that it is asked.
+    async fn asking(status: u16, body: &str) -> (MockServer, EdgeClient) {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_string(body);
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let edge = EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap();
+        (server, edge)
+    }
+
+    #[tokio::test]
+    async fn what_is_no_edge_is_not_taken_for_one() {
+        let pages = [(404, ""), (404, "<html>"), (401, "<html>"), (200, "<html>")];
+        for (status, body) in pages {
+            let (server, edge) = asking(status, body).await;
+            let said = [
+                edge.routes().await.map(drop).unwrap_err(),
+                edge.token().await.map(drop).unwrap_err(),
+                // or else a route that stands would be taken for one that is gone
+                edge.route(Uuid::nil()).await.map(drop).unwrap_err(),
+                edge.delete_route(Uuid::nil()).await.unwrap_err(),
+            ];
+            for error in said {
+                let expected = format!("no mkys-edge answers at {}: ", server.uri());
+                let error = error.to_string();
+                assert!(error.starts_with(&expected), "{status}: {error}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edges_own_404_is_about_a_route() {
+        let (_server, edge) = asking(404, r#"{"error":"there is no such route"}"#).await;
+        let error = edge.route(Uuid::nil()).await.unwrap_err();
+        assert!(matches!(error, EdgeError::NotFound { .. }), "{error}");
+        edge.delete_route(Uuid::nil()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_edges_own_401_is_about_the_token() {
+        let (_server, edge) = asking(401, r#"{"error":"revoked"}"#).await;
+        let error = edge.token().await.unwrap_err();
+        assert!(matches!(error, EdgeError::Token { .. }), "{error}");
     }
 }

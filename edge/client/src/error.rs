@@ -47,6 +47,14 @@ pub enum EdgeError {
         /// Its own words.
         refusal: Refusal,
     },
+    /// Something answers, and not in the words of an edge.
+    #[error("no mkys-edge answers at {url}: {answer}")]
+    NotAnEdge {
+        /// The address.
+        url: String,
+        /// What answers there.
+        answer: String,
+    },
     /// There is no such route.
     #[error("the edge has no route {id}")]
     NotFound {

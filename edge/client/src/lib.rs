@@ -16,9 +16,11 @@
 mod client;
 mod error;
 mod place;
+mod token;
 mod types;
 
 pub use client::{EdgeClient, Settings};
 pub use error::{EdgeError, Refusal};
 pub use place::{check_host, check_path};
+pub use token::{Actor, Role};
 pub use types::{Access, AccessState, Audience, Decision, DecisionRequest, Route, RouteSpec, Wish};

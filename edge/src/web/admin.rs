@@ -7,7 +7,7 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use mkys_edge_client::{AccessState, Audience, Decision, DecisionRequest};
+use mkys_edge_client::{AccessState, Audience, Decision, DecisionRequest, Role};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -15,7 +15,6 @@ use super::App;
 use super::error::Failure;
 use super::portal::{MessagePage, audience, failed, no_such_page, page};
 use super::sign_in::{COOKIE_NAME, Session};
-use crate::policy::Role;
 
 pub(super) fn router() -> Router<App> {
     Router::new()

@@ -8,16 +8,17 @@ use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
-use mkys_edge_client::{Audience, DecisionRequest, Route, RouteSpec};
+use mkys_edge_client::{Actor, Audience, DecisionRequest, Route, RouteSpec};
 use uuid::Uuid;
 
 use super::App;
 use super::error::Failure;
-use crate::policy::{self, Actor};
+use crate::policy;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/v1/health", get(health))
+        .route("/v1/token", get(token))
         .route("/v1/routes", get(list).post(create))
         .route("/v1/routes/{id}", get(read).put(update).delete(remove))
         .route("/v1/routes/{id}/access/{audience}", post(decide))
@@ -41,6 +42,11 @@ impl FromRequestParts<App> for Actor {
 async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
     app.store.tokens().await?;
     Ok("ok\n")
+}
+
+/// What the token that asks may do, so that its holder can know before asking for a route.
+async fn token(actor: Actor) -> Json<Actor> {
+    Json(actor)
 }
 
 async fn list(State(app): State<App>, actor: Actor) -> Result<Json<Vec<Route>>, Failure> {
@@ -138,4 +144,50 @@ async fn own(
 fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Failure> {
     body.map(|Json(value)| value)
         .map_err(|error| Failure::Malformed(error.body_text()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use mkys_edge_client::{EdgeClient, EdgeError, Role, Settings};
+
+    use super::*;
+    use crate::publish::Publisher;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_token_is_told_its_own_rights_and_a_wrong_one_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("edge.sqlite"))
+            .await
+            .unwrap();
+        let actor = Actor {
+            name: "pipeline".into(),
+            role: Role::Requester,
+            blades: vec!["pnr".into()],
+            networks: vec!["198.51.100.0/25".parse().unwrap()],
+        };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        store.add_token(&actor, "mkys_right", now).await.unwrap();
+        let socket = folder.path().join("none.sock");
+        let publisher = Publisher::start(socket, store.clone(), "portal".into()).unwrap();
+        let app = App::new(store.clone(), publisher, "portal", "");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, app.api()).into_future());
+        let asked = async |token: &str| {
+            let edge = EdgeClient::new(&Settings::new(&url, token)).unwrap();
+            edge.token().await
+        };
+        assert_eq!(asked("mkys_right").await.unwrap(), actor);
+        assert!(matches!(
+            asked("mkys_wrong").await,
+            Err(EdgeError::Token { .. })
+        ));
+        store.revoke_token("pipeline", now).await.unwrap();
+        assert!(matches!(
+            asked("mkys_right").await,
+            Err(EdgeError::Token { .. })
+        ));
+    }
 }

@@ -12,8 +12,8 @@ use axum::http::header::COOKIE;
 use jiff::{Timestamp, ToSpan};
 use subtle::ConstantTimeEq;
 
-use crate::policy::Actor;
 use crate::token;
+use mkys_edge_client::Actor;
 
 pub(super) const COOKIE_NAME: &str = "mkys_session";
 const HOURS: i64 = 8;

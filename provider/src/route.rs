@@ -4,6 +4,7 @@
 //! decides. The targets come from the blade itself, so a route cannot lead anywhere else.
 
 mod model;
+mod plan;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,7 @@ use mkys_edge_client::{
     AccessState, Audience, EdgeClient, EdgeError, Refusal, Route as Held, RouteSpec,
 };
 use mkys_plugin::{
-    Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Path, Plan, Read, Resource,
-    Schema, Slot, Update,
+    Context, Create, Delete, Diagnostics, Import, Path, Plan, Read, Resource, Schema, Slot, Update,
 };
 use uuid::Uuid;
 
@@ -55,28 +55,7 @@ impl Resource for Route {
     }
 
     async fn plan(&self, plan: &mut Plan<Self>, _cx: &Context) -> Result<(), Diagnostics> {
-        let Some(planned) = &mut plan.planned else {
-            return Ok(());
-        };
-        model::check(planned)?;
-        match (
-            &plan.prior,
-            self.platform.get().map(|platform| platform.edge.as_ref()),
-        ) {
-            // what is decided changes only when somebody decides, or when something changes
-            (Some(prior), _) if prior.same_wish(planned) => {
-                planned.decisions = prior.decisions.clone();
-            }
-            (_, Some(None)) => return self.platform.configured()?.edge().map(drop),
-            _ => planned.decisions = Attr::Unknown,
-        }
-        if planned.blade.is_known() && planned.service.is_known() {
-            planned.targets()?;
-        }
-        if plan.prior.is_none() {
-            self.in_the_way(planned).await?;
-        }
-        Ok(())
+        self.plan_change(plan).await
     }
 
     async fn create(
@@ -168,40 +147,6 @@ impl Resource for Route {
         model.observe(&held);
         slot.save_model(model);
         Ok(())
-    }
-}
-
-impl Route {
-    /// Says at plan time that somebody has the host and path, if the edge can be asked.
-    async fn in_the_way(&self, planned: &Model) -> Result<(), Diagnostics> {
-        let Some(edge) = self
-            .platform
-            .get()
-            .and_then(|platform| platform.edge.as_ref())
-        else {
-            return Ok(());
-        };
-        let (Some(host), Some(path)) = (planned.host.as_str(), planned.path.as_str()) else {
-            return Ok(());
-        };
-        let routes = edge.routes().await.map_err(told)?;
-        let taken = routes
-            .iter()
-            .find(|held| held.spec.host == host && held.spec.path == path);
-        // an unfinished one of the very same wish is taken over by the create
-        let taken = taken.filter(|held| {
-            let service = planned.service.as_str() == Some(held.spec.service.as_str());
-            let blade = planned.blade.known().and_then(|blade| blade.name.as_str());
-            !(service && blade == Some(held.spec.blade.as_str()))
-        });
-        let Some(held) = taken else { return Ok(()) };
-        let detail = format!(
-            "Route {} of blade {:?}, asked for by {:?}, has {host}{path}. Choose another host or \
-             path.",
-            held.id, held.spec.blade, held.requester
-        );
-        let problem = Diagnostic::error("The host and path are taken", detail);
-        Err(problem.at(Path::root("path")).into())
     }
 }
 

@@ -6,13 +6,20 @@ use crate::world::edge::{Beside, wish};
 
 /// A route to a service of a blade whose address is known.
 fn route(host: &str, target: &str) -> String {
+    named("this", "site", host, target, "")
+}
+
+fn named(name: &str, service: &str, host: &str, target: &str, more: &str) -> String {
+    let endpoints = format!("{{ {service} = {{ users = \"{target}\", devops = null }} }}");
     format!(
-        "resource \"mkys_route\" \"this\" {{
-           blade   = {{ name = \"pnr\", endpoints = {{ site = {{ users = \"{target}\" , devops = null }} }} }}
-           service = \"site\"
+        "resource \"mkys_route\" \"{name}\" {{
+           blade   = {{ name = \"pnr\", endpoints = {endpoints} }}
+           service = \"{service}\"
            host    = \"{host}\"
            access  = {{ users = {{ justification = \"a test\" }} }}
-         }}"
+           {more}
+         }}
+         "
     )
 }
 
@@ -39,7 +46,7 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
             &[&edge.url(), "does not accept the token"],
         );
 
-        // only the edge knows what a token may do, so these are said at apply; nothing is made
+        // what a token may do is asked of the edge at plan; the edge itself refuses it as well
         let network = [
             "--role",
             "requester",
@@ -52,18 +59,12 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
             &provider(&edge.token("foreign", &network)),
             &route("a.mkys.test", "198.51.100.50:80"),
         );
-        let said = stage.apply_fails();
-        assert!(
-            said.contains("\"foreign\" does not speak for blade \"pnr\""),
-            "{said}"
-        );
+        let words = ["\"foreign\" does not speak for blade \"pnr\"", "blade ="];
+        refuses(stage, "a foreign token", &words);
 
         stage.write_with(&good, &route("a.mkys.test", "203.0.113.9:80"));
-        let said = stage.apply_fails();
-        assert!(
-            said.contains("203.0.113.9:80 lies outside the networks"),
-            "{said}"
-        );
+        let words = ["203.0.113.9:80 lies outside the networks", "blade ="];
+        refuses(stage, "an address outside the token's networks", &words);
 
         let outside = edge.call(
             "POST",
@@ -76,6 +77,15 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
             refusal.contains(": 403 ") && refusal.contains("203.0.113.9:80"),
             "{refusal}"
         );
+        // a portal's address, or a typing error, is not an edge without routes
+        let elsewhere = format!(
+            "edge = {{ url = \"{}/portal\", token = \"x\" }}",
+            edge.url()
+        );
+        stage.write_with(&elsewhere, &route("a.mkys.test", "198.51.100.50:80"));
+        let words = ["no mkys-edge answers at", "/portal", "404"];
+        refuses(stage, "an address where no edge answers", &words);
+
         let routes = edge
             .call("GET", "/v1/routes", &edge.administrator, None)
             .unwrap();

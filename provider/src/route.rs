@@ -4,6 +4,7 @@
 //! decides. The targets come from the blade itself, so a route cannot lead anywhere else.
 
 mod model;
+mod places;
 mod plan;
 mod schema;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::platform::Platform;
 use model::{AccessModel, DecisionModel, Model};
+use places::Places;
 
 /// How often a decision is asked for while waiting for it.
 const ASK: Duration = Duration::from_secs(2);
@@ -29,18 +31,23 @@ const ASK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Route {
     platform: Platform,
+    places: Places,
 }
 
 impl Route {
     /// The resource on a platform.
     pub fn new(platform: Platform) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            places: Places::default(),
+        }
     }
 }
 
 impl Resource for Route {
     type Model = Model;
-    type Private = ();
+    /// The route that a plan found in the state: the plan of what replaces it brings it along.
+    type Private = Option<Uuid>;
 
     fn name(&self) -> &'static str {
         "route"
@@ -66,16 +73,9 @@ impl Resource for Route {
     ) -> Result<(), Diagnostics> {
         let edge = self.platform.configured()?.edge()?;
         let mut model = request.planned;
-        let spec = model.spec()?;
-        let held = match edge.create_route(&spec).await {
-            Ok(held) => held,
-            // an apply that was killed before its state was written left exactly this one
-            Err(EdgeError::Conflict { refusal }) => match own(edge, &spec).await? {
-                Some(held) => edge.update_route(held.id, &spec).await.map_err(told)?,
-                None => return Err(told(EdgeError::Conflict { refusal })),
-            },
-            Err(error) => return Err(told(error)),
-        };
+        self.places.ask(&model)?;
+        let asked = self.ask(edge, &model).await;
+        let held = asked.inspect_err(|_| self.places.failed(&model))?;
         model.set(&held);
         slot.save_model(model.clone());
         wait(edge, model, held, slot, cx).await
@@ -127,7 +127,11 @@ impl Resource for Route {
         _cx: &Context,
     ) -> Result<(), Diagnostics> {
         let edge = self.platform.configured()?.edge()?;
-        edge.delete_route(request.prior.id()?).await.map_err(told)
+        let id = request.prior.id()?;
+        match self.places.leave(id) {
+            true => edge.delete_route(id).await.map_err(told),
+            false => Ok(()),
+        }
     }
 
     async fn import(
@@ -147,6 +151,29 @@ impl Resource for Route {
         model.observe(&held);
         slot.save_model(model);
         Ok(())
+    }
+}
+
+impl Route {
+    /// Asks the edge for a route, or takes over the one that is exactly this.
+    async fn ask(&self, edge: &EdgeClient, model: &Model) -> Result<Held, Diagnostics> {
+        let spec = model.spec()?;
+        match edge.create_route(&spec).await {
+            Ok(held) => {
+                self.places.made(model, held.id);
+                Ok(held)
+            }
+            Err(EdgeError::Conflict { refusal }) => {
+                // an apply that was killed before its state was written left exactly this one
+                let Some(held) = own(edge, &spec).await? else {
+                    plan::check_place(edge, model, None).await?;
+                    return Err(told(EdgeError::Conflict { refusal }));
+                };
+                self.places.take_over(model, held.id);
+                edge.update_route(held.id, &spec).await.map_err(told)
+            }
+            Err(error) => Err(told(error)),
+        }
     }
 }
 

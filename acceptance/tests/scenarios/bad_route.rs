@@ -92,3 +92,70 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
         assert_eq!(routes.as_array().unwrap().len(), 1, "{routes}");
     });
 }
+
+#[test]
+fn two_routes_of_one_configuration_have_not_the_same_place() {
+    each_cli("twice", |stage| {
+        let edge = Beside::start(stage);
+        let provider = format!(
+            "edge = {{ url = \"{}\", token = \"{}\" }}",
+            edge.url(),
+            edge.requester
+        );
+        let (host, target) = ("twice.mkys.test", "198.51.100.40:80");
+        let held = || {
+            let routes = edge.call("GET", "/v1/routes", &edge.requester, None);
+            let routes = routes.unwrap().as_array().unwrap().clone();
+            let ids = routes.iter().map(|route| route["id"].as_str().unwrap());
+            ids.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let words = [
+            "Two routes have the same host and path",
+            "twice.mkys.test/",
+            "of blade \"pnr\"",
+        ];
+        let one = named("one", "site", host, target, "");
+
+        let other = named("other", "admin", host, target, "");
+        stage.write_with(&provider, &format!("{one}{other}"));
+        refuses(stage, "two services at one place", &words);
+
+        // one that is asked about twice looks like these two, so it is the apply that says it
+        let other = named("other", "site", host, target, "");
+        stage.write_with(&provider, &format!("{one}{other}"));
+        let said = stage.apply_fails();
+        assert_eq!(said.matches("Error: ").count(), 1, "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word:?}: {said}");
+        }
+        assert_eq!(held().len(), 1, "{:?}", held());
+
+        // with one of them in the state, the plan knows
+        refuses(stage, "a second of the very same", &words);
+        let left = if stage.state("mkys_route.one").is_null() {
+            "other"
+        } else {
+            "one"
+        };
+        let alone = named(left, "site", host, target, "");
+        stage.write_with(&provider, &alone);
+        stage.settled();
+
+        // what replaces a route has its place, in either order
+        let address = format!("-replace=mkys_route.{left}");
+        let replace = ["apply", "-no-color", "-auto-approve", &address];
+        let before = held();
+        let ended = stage.run(&replace);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+        assert_ne!(held(), before);
+        let first = "lifecycle { create_before_destroy = true }";
+        stage.write_with(&provider, &named(left, "site", host, target, first));
+        let before = held();
+        let ended = stage.run(&replace);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+        assert_eq!(held(), before);
+        stage.settled();
+        stage.destroy();
+        assert!(held().is_empty(), "{:?}", held());
+    });
+}

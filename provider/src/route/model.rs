@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Targets;
+use super::places::Place;
 
 /// Attributes of `mkys_route`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +124,39 @@ impl Model {
                 &other.access,
                 &other.wait_for_decision,
             )
+    }
+
+    /// Host and path, where both are known.
+    pub(super) fn place(&self) -> Option<Place> {
+        Some((
+            self.host.as_str()?.to_owned(),
+            self.path.as_str()?.to_owned(),
+        ))
+    }
+
+    /// Whether something is known to be wanted otherwise by the other one.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        fn differ<T: PartialEq>(one: &Attr<T>, other: &Attr<T>) -> bool {
+            !one.is_unknown() && !other.is_unknown() && one != other
+        }
+        let blade = |model: &Self| match &model.blade {
+            Attr::Known(blade) => blade.name.clone(),
+            Attr::Null | Attr::Unknown => Attr::Unknown,
+        };
+        let access = match (self.access.known(), other.access.known()) {
+            (Some(one), Some(other)) => {
+                !one.keys().eq(other.keys())
+                    || one.values().zip(other.values()).any(|(one, other)| {
+                        differ(&one.enabled, &other.enabled)
+                            || differ(&one.justification, &other.justification)
+                    })
+            }
+            _ => false,
+        };
+        access
+            || differ(&blade(self), &blade(other))
+            || differ(&self.service, &other.service)
+            || differ(&self.wait_for_decision, &other.wait_for_decision)
     }
 
     pub(super) fn wait_limit(&self) -> Result<Option<Duration>, Diagnostics> {

@@ -2,6 +2,7 @@
 
 use mkys_edge_client::{Actor, EdgeClient, EdgeError, Refusal};
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path, Plan};
+use uuid::Uuid;
 
 use super::model::{self, Model};
 use super::{Route, Targets, told};
@@ -19,17 +20,26 @@ impl Route {
             true => planned.targets()?,
             false => Targets::new(),
         };
-        match self.platform.get() {
-            Some(configured) if unchanged.is_none() => {
-                ask(configured.edge()?, plan.prior.is_some(), planned, &targets).await
-            }
-            _ => Ok(()),
+        let route = match &plan.prior {
+            Some(prior) => Some(prior.id()?),
+            None => plan.private,
+        };
+        plan.private = route;
+        self.places.plan(planned, route)?;
+        let Some(configured) = self.platform.get().filter(|_| unchanged.is_none()) else {
+            return Ok(());
+        };
+        let edge = configured.edge()?;
+        check_token(edge, plan.prior.is_some(), planned, &targets).await?;
+        match plan.prior {
+            Some(_) => Ok(()),
+            None => check_place(edge, planned, route).await,
         }
     }
 }
 
-/// Asks the edge whether it would take a route.
-async fn ask(
+/// What the edge would not take from the token.
+async fn check_token(
     edge: &EdgeClient,
     is_change: bool,
     planned: &Model,
@@ -40,11 +50,7 @@ async fn ask(
         Err(EdgeError::Unreachable { .. }) if is_change => return Ok(()),
         asked => asked.map_err(told)?,
     };
-    check_rights(&actor, planned, targets)?;
-    match is_change {
-        true => Ok(()),
-        false => check_place(edge, planned).await,
-    }
+    check_rights(&actor, planned, targets)
 }
 
 /// What the token may not, in the words in which the edge refuses it.
@@ -74,15 +80,20 @@ fn check_rights(actor: &Actor, planned: &Model, targets: &Targets) -> Result<(),
     problems.into_result()
 }
 
-/// Says that somebody has the host and path.
-async fn check_place(edge: &EdgeClient, planned: &Model) -> Result<(), Diagnostics> {
+/// Says that somebody has the host and path. A route that is going to be replaced does not count.
+pub(super) async fn check_place(
+    edge: &EdgeClient,
+    planned: &Model,
+    replaced: Option<Uuid>,
+) -> Result<(), Diagnostics> {
     let (Some(host), Some(path)) = (planned.host.as_str(), planned.path.as_str()) else {
         return Ok(());
     };
     let routes = edge.routes().await.map_err(told)?;
     let taken = routes
         .iter()
-        .find(|held| held.spec.host == host && held.spec.path == path);
+        .find(|held| held.spec.host == host && held.spec.path == path)
+        .filter(|held| Some(held.id) != replaced);
     // an unfinished one of the very same wish is taken over by the create
     let taken = taken.filter(|held| {
         let service = planned.service.as_str() == Some(held.spec.service.as_str());
@@ -128,14 +139,12 @@ mod tests {
         BTreeMap::from([(Audience::Users, address.parse().unwrap())])
     }
 
-    /// An edge that says this of the token, and has no route.
+    /// An edge that says this of the token.
     async fn edge(status: u16, token: serde_json::Value) -> (MockServer, EdgeClient) {
         let server = MockServer::start().await;
-        for (at, status, body) in [("/v1/token", status, token), ("/v1/routes", 200, json!([]))] {
-            let answer = ResponseTemplate::new(status).set_body_json(body);
-            let mock = Mock::given(path(at)).respond_with(answer);
-            mock.mount(&server).await;
-        }
+        let answer = ResponseTemplate::new(status).set_body_json(token);
+        let mock = Mock::given(path("/v1/token")).respond_with(answer);
+        mock.mount(&server).await;
         let client = EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap();
         (server, client)
     }
@@ -175,7 +184,7 @@ mod tests {
         for (status, token, address, expected) in cases {
             let (_server, edge) = edge(status, token).await;
             for is_change in [false, true] {
-                let asked = ask(&edge, is_change, &planned(), &targets(address)).await;
+                let asked = check_token(&edge, is_change, &planned(), &targets(address)).await;
                 let said: Vec<_> = asked.err().into_iter().flatten().collect();
                 assert_eq!(said.len(), usize::from(!expected.is_empty()), "{said:?}");
                 for problem in said {
@@ -190,7 +199,7 @@ mod tests {
         let (_server, edge) = edge(200, token("requester", "other")).await;
         let mut unknown = planned();
         unknown.blade = Attr::Unknown;
-        let asked = ask(&edge, false, &unknown, &Targets::new()).await;
+        let asked = check_token(&edge, false, &unknown, &Targets::new()).await;
         assert_eq!(asked, Ok(()));
     }
 
@@ -198,10 +207,10 @@ mod tests {
     async fn a_change_is_planned_without_the_edge_and_a_creation_is_not() {
         let nobody = EdgeClient::new(&Settings::new("http://127.0.0.1:1", "mkys_x")).unwrap();
         assert_eq!(
-            ask(&nobody, true, &planned(), &Targets::new()).await,
+            check_token(&nobody, true, &planned(), &Targets::new()).await,
             Ok(())
         );
-        let asked = ask(&nobody, false, &planned(), &Targets::new()).await;
+        let asked = check_token(&nobody, false, &planned(), &Targets::new()).await;
         let said = asked.unwrap_err().iter().next().unwrap().to_string();
         assert!(said.contains("cannot be reached"), "{said}");
     }

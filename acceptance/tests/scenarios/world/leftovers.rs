@@ -56,7 +56,8 @@ pub(crate) fn remove_folder(folder: &Path) {
 
 /// Kills the processes that work in a folder, and their children: NGINX' workers do not name it.
 pub(crate) fn kill_in(folder: &Path) {
-    // all known before the first dies: a master starts another worker, an orphan has no parent
+    // all known before the first dies: an orphan has no parent. The master first: it would start
+    // another worker, and that one would hold the listeners of all
     let masters = working_in(folder);
     let children = masters.iter().flat_map(|pid| {
         let listed = Command::new("ps")
@@ -69,7 +70,7 @@ pub(crate) fn kill_in(folder: &Path) {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     });
-    let all: Vec<_> = children.chain(masters.iter().cloned()).collect();
+    let all: Vec<_> = masters.iter().cloned().chain(children).collect();
     if !all.is_empty() {
         let _ = Command::new("kill").arg("-9").args(&all).status();
     }

@@ -24,6 +24,7 @@ pub struct Edge {
     folder: PathBuf,
     users: String,
     devops: String,
+    networks: [String; 2],
     listen: u16,
     api: u16,
     process: Background,
@@ -37,6 +38,9 @@ impl Edge {
             folder: folder.to_owned(),
             users: settings.users.edge().to_string(),
             devops: settings.devops.edge().to_string(),
+            networks: settings
+                .external()
+                .map(|network| network.range().to_string()),
             listen: 80,
             api: EDGE_API_PORT,
             process: Background::new(folder, "edge"),
@@ -162,11 +166,11 @@ impl Edge {
     /// # Errors
     /// When it can't be made.
     pub fn pipeline(&self) -> Result<String, Error> {
-        let network = ["--network", "198.51.100.0/24"];
-        self.token(
-            "pipeline",
-            &[&["--role", "requester", "--blade", "*"][..], &network].concat(),
-        )
+        let mut arguments = vec!["--role", "requester", "--blade", "*"];
+        for network in &self.networks {
+            arguments.extend(["--network", network]);
+        }
+        self.token("pipeline", &arguments)
     }
 
     /// The token of whoever decides.

@@ -4,6 +4,7 @@
 //! plugs it in like a guest's. Prometheus discovers servers from Nova itself. The cloud's APIs listen on the node's
 //! loopback alone, so a forwarder inside the namespace stands in for a management network.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::files;
 use crate::lab::{Api, Cloud, Error, external};
 use crate::netns::in_namespace;
 use crate::place::{HOSTNAME, PASSWORD};
+use crate::settings::{ExternalNetwork, Settings};
 
 /// The monitor's namespace.
 pub const MONITOR: &str = "mkys-monitor";
@@ -25,14 +27,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Monitor {
     folder: PathBuf,
+    floating: String,
 }
 
 impl Monitor {
     /// A monitor with its files in `folder`.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path, settings: &Settings) -> Self {
+        let floating = settings.external().map(floating).join("|");
         Self {
             folder: folder.to_owned(),
+            floating,
         }
     }
 
@@ -70,7 +75,7 @@ impl Monitor {
             inside.start(Some(MONITOR), &words(&["socat", &listen, &connect]))?;
         }
         let file = self.folder.join("prometheus.yml");
-        files::write(&file, &configuration().to_string())?;
+        files::write(&file, &configuration(&self.floating).to_string())?;
         let process = self.prometheus();
         process.start(
             Some(MONITOR),
@@ -260,8 +265,19 @@ fn plug(cloud: &Cloud, port: &Value) -> Result<(), Error> {
     Ok(())
 }
 
+/// A regular expression of the addresses that Neutron gives out of an external network.
+fn floating(network: &ExternalNetwork) -> String {
+    // a pool is within one /25, so its addresses differ in the last number alone
+    let [first, last] = <[Ipv4Addr; 2]>::from(network.pool()).map(|address| address.octets());
+    let [a, b, c, _] = first;
+    let numbers: Vec<_> = (first[3]..=last[3])
+        .map(|number| number.to_string())
+        .collect();
+    format!(r"{a}\.{b}\.{c}\.({})", numbers.join("|"))
+}
+
 /// Prometheus' configuration; JSON is YAML.
-fn configuration() -> Value {
+fn configuration(floating: &str) -> Value {
     json!({
         "global": { "scrape_interval": "3s", "scrape_timeout": "2s" },
         "scrape_configs": [{
@@ -293,7 +309,7 @@ fn configuration() -> Value {
                 // a server's floating IPs are listed beside its own addresses
                 {
                     "source_labels": ["__meta_openstack_private_ip"],
-                    "regex": r"198\.51\.100\..*",
+                    "regex": floating,
                     "action": "drop",
                 },
                 { "source_labels": ["__meta_openstack_tag_mkys_blade"], "target_label": "blade" },
@@ -301,4 +317,25 @@ fn configuration() -> Value {
             ],
         }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labs_floating_addresses_are_no_targets_wherever_they_are() {
+        let settings = Settings::new(Some("203.0.113.128/25".into()), None).unwrap();
+        let monitor = Monitor::new(Path::new("/nowhere"), &settings);
+        let configuration = configuration(&monitor.floating);
+        let rules = &configuration["scrape_configs"][0]["relabel_configs"];
+        let dropped = rules[2]["regex"].as_str().unwrap();
+        let numbers = |from: u8| {
+            let numbers: Vec<_> = (from..from + 100).map(|one| one.to_string()).collect();
+            numbers.join("|")
+        };
+        let (users, devops) = (numbers(148), numbers(148));
+        let expected = format!(r"203\.0\.113\.({users})|198\.51\.100\.({devops})");
+        assert_eq!(dropped, expected);
+    }
 }

@@ -30,7 +30,7 @@ impl Stage {
         let lab = Lab::from_environment()?;
         let folder = PathBuf::from(STATE);
         let edge = Edge::new(&folder.join("edge"), &lab.settings);
-        let monitor = Monitor::new(&folder.join("monitor"));
+        let monitor = Monitor::new(&folder.join("monitor"), &lab.settings);
         Ok(Self {
             lab,
             edge,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::world::edge::{Beside, wish};
-use crate::world::service::{Upgraded, serve};
+use crate::world::service::serve;
 use crate::world::{Stage, wait};
 
 const HOST: &str = "games.mkys.test";
@@ -153,9 +153,9 @@ fn a_websocket_outlives_other_routes_and_not_its_own() {
     for audience in ["users", "devops"] {
         edge.approve(&route, audience);
     }
-    let mut socket = Upgraded::open(&format!("198.51.100.3:{}", edge.port), HOST);
-    let mut devops = Upgraded::open(&format!("198.51.100.131:{}", edge.port), HOST);
-    let mut quiet = Upgraded::open(&format!("198.51.100.3:{}", edge.port), HOST);
+    let mut socket = edge.connect("users", HOST);
+    let mut devops = edge.connect("devops", HOST);
+    let mut quiet = edge.connect("users", HOST);
     for number in 0..50 {
         let host = format!("other{number}.mkys.test");
         let other = edge.ask_for(&wish(&host, &target));

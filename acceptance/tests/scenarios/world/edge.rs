@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use mkys_acceptance::lab::Lab;
-use mkys_acceptance::place::VISITOR;
+use mkys_acceptance::netns::connect_from;
+use mkys_acceptance::place::{OPERATOR, VISITOR};
 use mkys_acceptance::platform::edge::Edge;
 use mkys_acceptance::platform::visitor::{Answer, Place};
 use serde_json::{Value, json};
 
+use super::service::Upgraded;
 use super::stage::Stage;
 use super::{leftovers, wait};
 
@@ -119,6 +121,20 @@ impl Beside {
     pub(crate) fn visit(&self, host: &str) -> Answer {
         let place = Place::new(VISITOR, self.edge.users(), host);
         place.on_port(self.port).ask()
+    }
+
+    /// A websocket of somebody outside the cloud, on an audience's network.
+    pub(crate) fn connect(&self, audience: &str, host: &str) -> Upgraded {
+        let settings = Lab::from_environment().unwrap().settings;
+        let (namespace, network) = match audience {
+            "users" => (VISITOR, &settings.users),
+            _ => (OPERATOR, &settings.devops),
+        };
+        let listener = (network.edge(), self.port).into();
+        let stream = connect_from(namespace, listener).unwrap();
+        // from the node the way to the edge would be another one
+        assert_eq!(stream.local_addr().unwrap().ip(), network.outside());
+        Upgraded::open(stream, host)
     }
 }
 

@@ -53,9 +53,8 @@ fn head(reader: &mut BufReader<TcpStream>) -> std::io::Result<Vec<String>> {
 pub(crate) struct Upgraded(BufReader<TcpStream>);
 
 impl Upgraded {
-    /// Connects to a host behind an edge's listener.
-    pub(crate) fn open(listener: &str, host: &str) -> Self {
-        let mut stream = TcpStream::connect(listener).unwrap();
+    /// Asks for a host on a connection to an edge's listener.
+    pub(crate) fn open(mut stream: TcpStream, host: &str) -> Self {
         let limit = Some(Duration::from_secs(10));
         stream.set_read_timeout(limit).unwrap();
         let request = format!(

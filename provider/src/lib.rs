@@ -3,6 +3,7 @@
 mod backplane_link;
 mod blade;
 pub mod cloud;
+mod duration;
 mod nearest;
 mod platform;
 mod provider;

@@ -12,6 +12,7 @@ use super::state::{Id, Private};
 use super::{Blade, project};
 use crate::cloud::services::{heat, quota};
 use crate::cloud::{Cloud, Session};
+use crate::duration;
 use crate::platform::Configured;
 
 impl Blade {
@@ -344,14 +345,7 @@ pub(super) fn timeout(model: &Model, operation: Operation) -> Result<Duration, D
         Operation::Delete => ("delete", timeouts.delete, "30m"),
     };
     let typed = value.into_option().unwrap_or_else(|| default.to_owned());
-    let parsed = typed.parse::<jiff::SignedDuration>().ok();
-    let limit = parsed.and_then(|limit| Duration::try_from(limit).ok());
-    limit.filter(|limit| limit.as_secs() >= 1).ok_or_else(|| {
-        let detail = format!("{typed:?} is not a duration such as 30m or 1h.");
-        Diagnostic::error("Invalid duration", detail)
-            .at(Path::root("timeouts").attribute(name))
-            .into()
-    })
+    duration::limit(&typed, Path::root("timeouts").attribute(name))
 }
 
 pub(super) fn check_timeouts(model: &Model) -> Result<(), Diagnostics> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Targets;
 use super::places::Place;
+use crate::duration;
 
 /// Attributes of `mkys_route`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -163,13 +164,7 @@ impl Model {
         let Some(typed) = self.wait_for_decision.as_str() else {
             return Ok(None);
         };
-        let limit = typed.parse::<jiff::SignedDuration>().ok();
-        let limit = limit.and_then(|limit| Duration::try_from(limit).ok());
-        limit.map(Some).ok_or_else(|| {
-            let detail = format!("{typed:?} is not a duration such as 10m.");
-            let problem = Diagnostic::error("Invalid duration", detail);
-            problem.at(Path::root("wait_for_decision")).into()
-        })
+        duration::limit(typed, Path::root("wait_for_decision")).map(Some)
     }
 
     /// Where the blade gives the service to each audience of the route; checked as far as known.

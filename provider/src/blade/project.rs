@@ -212,10 +212,15 @@ pub(super) async fn make(
     keystone::create_project(session, blade.name.as_ref(), DOMAIN, &description, &tags).await
 }
 
-/// Gives the provider's own user a way into the project, so that the stack can be built there.
+/// Gives the provider's own user a way into the project, so that the stack can be built there. Once it
+/// has one, that takes one question and no change: each refresh comes this way.
 pub(super) async fn enter(session: &Session, project: &str) -> Result<(), CloudError> {
     let identity = session.identity().await?;
     // Heat's and Neutron's policies ask for `member`; Keystone always has that role
+    let roles = keystone::roles(session, project, "users", &identity.user.id).await?;
+    if roles.iter().any(|role| role.name == "member") {
+        return Ok(());
+    }
     if let Some(role) = keystone::role_by_name(session, "member").await? {
         keystone::grant(session, project, "users", &identity.user.id, &role.id).await?;
     }
@@ -237,7 +242,7 @@ pub(super) async fn apply(
         None => keystone::create_group(session, &wanted.group, DOMAIN, &mark).await?,
     };
     keystone::grant(session, id, "groups", &group.id, &people.role).await?;
-    for role in keystone::group_roles(session, id, &group.id).await? {
+    for role in keystone::roles(session, id, "groups", &group.id).await? {
         // the role before, when the definition changed it
         if role.id != people.role && before.is_some_and(|before| before.role == role.name) {
             keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
@@ -287,7 +292,7 @@ pub(super) async fn observe(
     let group = keystone::group_by_name(session, &stated.group, DOMAIN).await?;
     let (roles, members) = match &group {
         Some(group) => (
-            keystone::group_roles(session, id, &group.id).await?,
+            keystone::roles(session, id, "groups", &group.id).await?,
             keystone::members(session, &group.id).await?,
         ),
         None => (Vec::new(), Vec::new()),
@@ -331,8 +336,77 @@ async fn leave_group(
     if group.description == group_mark(blade) {
         return keystone::delete_group(session, &group.id).await;
     }
-    for role in keystone::group_roles(session, id, &group.id).await? {
+    for role in keystone::roles(session, id, "groups", &group.id).await? {
         keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+    use wiremock::matchers::{any, method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::cloud::{Credentials, Environment};
+
+    /// What is asked of Keystone, after the sign-in, where the user has these roles on the project.
+    async fn asked(roles: Value) -> Vec<String> {
+        let keystone = MockServer::start().await;
+        let url = format!("{}/v3", keystone.uri());
+        let endpoint = json!({ "interface": "public", "url": url });
+        let catalog = json!([{ "type": "identity", "endpoints": [endpoint] }]);
+        let token = json!({ "token": {
+            "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "catalog": catalog,
+        } });
+        let signed_in = ResponseTemplate::new(201)
+            .insert_header("x-subject-token", "secret")
+            .set_body_json(token);
+        let answer = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+        let put = ResponseTemplate::new(204);
+        let member = json!({ "roles": [{ "id": "m", "name": "member" }] });
+        let mocks = [
+            Mock::given(path("/v3/auth/tokens")).respond_with(signed_in),
+            Mock::given(path("/v3/projects/p/users/u/roles")).respond_with(answer(roles)),
+            Mock::given(path("/v3/roles")).respond_with(answer(member)),
+            Mock::given(method("PUT")).respond_with(put),
+            Mock::given(any()).respond_with(ResponseTemplate::new(404)),
+        ];
+        for mock in mocks {
+            mock.mount(&keystone).await;
+        }
+        let variables = [
+            ("OS_AUTH_URL", url.as_str()),
+            ("OS_USERNAME", "admin"),
+            ("OS_PASSWORD", "x"),
+            ("OS_PROJECT_NAME", "admin"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Environment {
+            variables: BTreeMap::from(variables),
+            directory: "/".into(),
+        };
+        let cloud = Cloud::new(Credentials::read(None, &environment).unwrap()).unwrap();
+        enter(&cloud.own(), "p").await.unwrap();
+        let requests = keystone.received_requests().await.unwrap();
+        let requests = requests.iter().skip(1);
+        requests
+            .map(|request| format!("{} {}", request.method, request.url.path()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_way_in_is_given_where_there_is_none() {
+        let look = "GET /v3/projects/p/users/u/roles";
+        let has =
+            json!({ "roles": [{ "id": "r", "name": "reader" }, { "id": "m", "name": "member" }] });
+        assert_eq!(asked(has).await, [look]);
+        let none = json!({ "roles": [{ "id": "r", "name": "reader" }] });
+        let grant = "PUT /v3/projects/p/users/u/roles/m";
+        assert_eq!(asked(none).await, [look, "GET /v3/roles", grant]);
+    }
 }

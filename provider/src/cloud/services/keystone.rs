@@ -199,13 +199,14 @@ pub async fn role_names(session: &Session) -> Result<Vec<String>, CloudError> {
     Ok(roles.into_iter().map(|role| role.name).collect())
 }
 
-/// Roles that a group has on a project.
-pub async fn group_roles(
+/// Roles that a group or a user (`who` is `groups` or `users`) has on a project.
+pub async fn roles(
     session: &Session,
     project: &str,
-    group: &str,
+    who: &str,
+    id: &str,
 ) -> Result<Vec<Reference>, CloudError> {
-    let path = format!("/projects/{project}/groups/{group}/roles");
+    let path = format!("/projects/{project}/{who}/{id}/roles");
     Ok(found(session.send(get(path).key("roles")).await)?.unwrap_or_default())
 }
 

@@ -363,7 +363,9 @@ impl Check {
             safe.then(|| (port, if path.is_empty() { "/" } else { path }.to_owned()))
         });
         if parsed.is_none() {
-            let detail = format!("{http:?} is not of the form :PORT/PATH, such as :80/health.");
+            let detail = format!(
+                "{http:?} is not of the form :PORT/PATH with a port from 1 to 65535, such as :80/health."
+            );
             self.problem(&at.attribute("http"), "Invalid readiness probe", detail);
         }
         let typed = within.as_deref().unwrap_or(READY_WITHIN);

@@ -92,6 +92,17 @@ fn each_bad_value_is_named_once() {
         ("/servers/web/image", json!(" "), "No image"),
         ("/servers/web/probes", json!(["zabix"]), "Unknown probe"),
         ("/servers/web/ready/http", json!("80/health"), ":PORT/PATH"),
+        (
+            "/servers/web/ready/http",
+            json!(":0/health"),
+            "from 1 to 65535",
+        ),
+        (
+            "/servers/web/ready/http",
+            json!(":70000"),
+            "from 1 to 65535",
+        ),
+        ("/servers/web/ready/http", json!(":-1/"), "from 1 to 65535"),
         ("/servers/web/ready/http", json!(":80/a'b"), ":PORT/PATH"),
         (
             "/servers/web/ready/within",
@@ -125,7 +136,12 @@ fn each_bad_value_is_named_once() {
             "Service without its server",
         ),
         ("/services/site/port", json!(0), "Invalid port"),
-        ("/services/site/port", json!(70_000), "Invalid port"),
+        (
+            "/services/site/port",
+            json!(70_000),
+            "70000 is not a TCP port, 1 to 65535",
+        ),
+        ("/services/site/port", json!(-1), "Invalid port"),
         ("/services/site/audiences", json!([]), "No audience"),
         (
             "/services/site/audiences",

@@ -38,6 +38,15 @@ fn what_the_definition_itself_says_wrong_is_said_at_plan() {
         let name = stage.project("a");
         let group = format!("project = {{ group = \"{name}-admin\" }}");
         let long = "#".repeat(50_000);
+        let served = |port: &str| {
+            let service =
+                format!("site = {{ server = \"web\", port = {port}, audiences = [\"users\"] }}");
+            server(&name, "i", "f", "").replacen(
+                "servers =",
+                &format!("services = {{ {service} }}\n servers ="),
+                1,
+            )
+        };
         let cases = [
             (
                 "a wrong CIDR",
@@ -61,6 +70,21 @@ fn what_the_definition_itself_says_wrong_is_said_at_plan() {
                     ),
                 ),
                 &["\"wbe\"", "site"],
+            ),
+            (
+                "a service's port that there is not",
+                served("70000"),
+                &["70000 is not a TCP port, 1 to 65535"],
+            ),
+            (
+                "a service's port that is no whole number",
+                served("80.5"),
+                &["80.5", "whole number"],
+            ),
+            (
+                "a readiness port that there is not",
+                server(&name, "i", "f", "ready = { http = \":70000/health\" }"),
+                &["\":70000/health\"", "from 1 to 65535"],
             ),
             (
                 "a blade's name that Heat does not take",

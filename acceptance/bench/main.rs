@@ -1,0 +1,87 @@
+//! `bench`: how MKYS does beside a peer, side by side in one run, written to `docs/benchmarks.md`.
+//!
+//! Without arguments everything; else the sections named. The lab must be up: `make bench` sees to it.
+
+mod apply;
+mod openstack;
+mod provider;
+mod report;
+mod routes;
+mod updates;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, ValueEnum};
+use mkys_acceptance::lab::{self, Lab};
+use mkys_acceptance::platform::cli::Cli;
+use report::Section;
+
+/// This checkout.
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// A provider's start, schema and memory, beside one in Go.
+    Provider,
+    /// A route until it is served, beside an NGINX reload.
+    Routes,
+    /// A blade's apply, beside Heat's own time for the same template.
+    Apply,
+    /// Requests lost in updates, beside a plain Heat update.
+    Updates,
+}
+
+/// Measures MKYS beside its peers and writes docs/benchmarks.md.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure; everything when left out.
+    what: Vec<What>,
+}
+
+/// What the measurements stand on.
+struct Bench {
+    lab: Lab,
+    cli: Cli,
+    folder: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut what = Arguments::parse().what;
+    if what.is_empty() {
+        what = What::value_variants().to_vec();
+    }
+    let lab = Lab::from_environment()?;
+    ensure!(lab::is_up(&lab), "the lab is not up: `make lab` first");
+    let cli = Cli::chosen(&Path::new(SOURCE).join("acceptance/cli"))?;
+    let folder = PathBuf::from("/var/lib/mkys-bench");
+    let bench = Bench { lab, cli, folder };
+    for one in what {
+        let title = one.to_possible_value();
+        let title = title.as_ref().map_or("", |value| value.get_name());
+        bench.lab.progress.line(format!("\n== {title}"));
+        let section: Section = match one {
+            What::Provider => provider::measure(&bench),
+            What::Routes => routes::measure(&bench),
+            What::Apply => apply::measure(&bench),
+            What::Updates => updates::measure(&bench),
+        }
+        .with_context(|| format!("{title} was not measured"))?;
+        bench.lab.progress.line(&section.text);
+        report::write(
+            &Path::new(SOURCE).join("docs/benchmarks.md"),
+            title,
+            &section,
+        )?;
+    }
+    std::fs::remove_dir_all(&bench.folder).or_else(gone)?;
+    Ok(())
+}
+
+fn gone(error: std::io::Error) -> std::io::Result<()> {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    }
+}

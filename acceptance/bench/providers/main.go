@@ -28,7 +28,7 @@ type figures struct {
 // What a CLI puts into the environment, so that a provider knows that it was started by one.
 var handshake = plugin.HandshakeConfig{
 	MagicCookieKey:   "TF_PLUGIN_MAGIC_COOKIE",
-	MagicCookieValue: "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d9991ca9872b2",
+	MagicCookieValue: "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
 }
 
 // The connection as it is: the messages are not looked into.
@@ -57,7 +57,7 @@ func measure(program string) (figures, error) {
 	command := exec.Command(program)
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  handshake,
-		VersionedPlugins: map[int]plugin.PluginSet{6: {"provider": connection{}}},
+		VersionedPlugins: map[int]plugin.PluginSet{5: {"provider": connection{}}, 6: {"provider": connection{}}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		Cmd:              command,
@@ -81,6 +81,9 @@ func measure(program string) (figures, error) {
 	request, answer := []byte{}, []byte{}
 	conn := dispensed.(*grpc.ClientConn)
 	method := "/tfplugin6.Provider/GetProviderSchema"
+	if client.NegotiatedVersion() == 5 {
+		method = "/tfplugin5.Provider/GetSchema"
+	}
 	// a schema is larger than gRPC's own limit; CLIs allow 256 MiB
 	limit := grpc.MaxCallRecvMsgSize(256 << 20)
 	if err := conn.Invoke(context.Background(), method, &request, &answer, grpc.ForceCodec(raw{}), limit); err != nil {

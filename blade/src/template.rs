@@ -9,6 +9,9 @@ use serde_json::Value;
 /// cloud still maintained takes it.
 pub(crate) const VERSION: &str = "2018-08-31";
 
+/// Heat's type of a volume.
+pub(crate) const VOLUME: &str = "OS::Cinder::Volume";
+
 /// A template. Maps are sorted, so the same template always has the same text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {
@@ -115,6 +118,15 @@ impl Template {
                 return;
             }
         }
+    }
+
+    /// The volumes: name of the resource, and the server and the volume that it is for.
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let volumes = self.resources.iter().filter(|(_, one)| one.kind == VOLUME);
+        volumes.filter_map(|(resource, _)| {
+            let (volume, server) = resource.strip_prefix("volume-")?.split_once('_')?;
+            Some((&**resource, server, volume))
+        })
     }
 
     /// Names of the resources that belong to revision `revision` of a part.

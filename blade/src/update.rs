@@ -5,7 +5,8 @@
 //!   stays silent, Heat takes away what this step added, and the old ones never stopped.
 //! - **Contract** moves the traffic and takes the old revisions away.
 //! - A server that cannot stand twice, because both would hold the same volume, is **taken away**
-//!   and **added** afterwards; if adding fails, the old revision is added again.
+//!   and **added** afterwards; if adding fails, the old revision is added again. Volumes that the
+//!   new revision does not have are **released** after that: the old one could need them until then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::blade::Audience;
 use crate::compile::Compiled;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::{Resource, Template, has_revision};
+use crate::template::{Resource, Template, VOLUME, has_revision};
 
 /// What a step does; the word that a person sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,8 @@ pub enum Kind {
     TakeAway,
     /// Their new revisions come.
     Add,
+    /// Volumes that only their old revisions had go.
+    Release,
 }
 
 /// One Heat update.
@@ -114,10 +117,18 @@ pub fn steps(old: &Template, new: &Compiled, replacements: &[Replacement]) -> Ve
             kind: Kind::TakeAway,
             template: away,
         });
+        let added = with_volumes(&new.template, &contracted);
+        let releases = added != new.template;
         steps.push(Step {
             kind: Kind::Add,
-            template: new.template.clone(),
+            template: added,
         });
+        if releases {
+            steps.push(Step {
+                kind: Kind::Release,
+                template: new.template.clone(),
+            });
+        }
     }
     steps
 }
@@ -179,6 +190,20 @@ fn with_old(new: &Template, old: &Template, kept: &[&Replacement]) -> Template {
     }
     keep_associations(&mut template, old, kept);
     template.complete_from(old);
+    template
+}
+
+/// `new`, with all volumes of `old`.
+fn with_volumes(new: &Template, old: &Template) -> Template {
+    let mut template = new.clone();
+    for (name, resource) in &old.resources {
+        if resource.kind == VOLUME {
+            template
+                .resources
+                .entry(name.clone())
+                .or_insert_with(|| resource.clone());
+        }
+    }
     template
 }
 

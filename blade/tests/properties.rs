@@ -238,6 +238,12 @@ proptest! {
                     }
                 }
             }
+            // until the new revision stands, the old one may have to be added again
+            if matches!(step.kind, Kind::TakeAway | Kind::Add) {
+                for (name, ..) in stands.volumes() {
+                    prop_assert!(step.template.resources.contains_key(name), "{} went", name);
+                }
+            }
             if step.kind == Kind::Expand {
                 for name in stands.resources.keys() {
                     prop_assert!(step.template.resources.contains_key(name), "{} went", name);

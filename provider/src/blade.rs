@@ -16,9 +16,11 @@ mod project;
 mod read;
 mod resolve;
 mod schema;
+mod snapshots;
 mod stack;
 mod state;
 mod update;
+mod waiting;
 
 use mkys_plugin::{
     Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,

@@ -16,5 +16,6 @@ mod interrupted;
 mod life_cycle;
 mod link;
 mod own_project;
+mod recreate;
 mod templates;
 mod world;

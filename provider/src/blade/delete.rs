@@ -10,7 +10,8 @@ use super::model::Model;
 use super::plan::{self, Operation};
 use super::stack::{self, Ended};
 use super::state::Id;
-use super::{Blade, foreign, project};
+use super::waiting::Patience;
+use super::{Blade, foreign, project, snapshots};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::keystone;
@@ -67,6 +68,7 @@ impl Blade {
             }
         }
         if let Some(stack) = stack {
+            snapshots::clear(&session, &stack, |_| true, Patience::new(deadline, cx)).await?;
             remove_stack(&session, &stack, &id, deadline, cx).await?;
             let mut model = prior.clone();
             model.stack_id = Attr::Null;

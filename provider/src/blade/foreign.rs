@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::snapshots;
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::{catalogue, compute, network};
+use crate::cloud::services::{compute, network, volume};
 use crate::cloud::{CloudError, Service, Session};
 
 /// Everything in the project that the blade's stack did not make, in words.
@@ -19,9 +20,14 @@ pub(super) async fn things(
     for server in compute::servers(session).await? {
         note("server", &server.id, &server.name);
     }
+    let mut taken = Vec::new();
     if session.require(&[Service::Volume]).await.is_ok() {
-        for volume in catalogue::volumes(session).await? {
+        for volume in volume::volumes(session).await? {
             note("volume", &volume.id, &volume.name);
+        }
+        taken = volume::snapshots(session).await?;
+        for one in &taken {
+            note("snapshot", &one.id, one.name.as_deref().unwrap_or_default());
         }
     }
     for (kind, what) in [
@@ -49,6 +55,12 @@ pub(super) async fn things(
     if let Some(stack) = stack {
         let resources = heat::resources(session, stack).await?;
         ours.extend(resources.into_iter().map(|one| one.physical_resource_id));
+        // our mark alone is no proof: it is only ours on a volume of ours
+        let of_volumes = taken.into_iter().filter(|one| {
+            snapshots::is_marked(one, &stack.stack_name) && ours.contains(&one.volume_id)
+        });
+        let of_volumes: Vec<_> = of_volumes.map(|one| one.id).collect();
+        ours.extend(of_volumes);
     }
     seen.retain(|(_, id, _)| !ours.contains(id));
     let said = seen.iter().map(|(kind, id, name)| match name.as_str() {

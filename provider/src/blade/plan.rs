@@ -9,7 +9,7 @@ use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
 use super::model::{EndpointModel, Model};
 use super::resolve::{self, Resolved};
 use super::state::{Id, Private};
-use super::{Blade, project};
+use super::{Blade, project, snapshots};
 use crate::cloud::services::{heat, quota};
 use crate::cloud::{Cloud, Session};
 use crate::duration;
@@ -54,9 +54,14 @@ impl Blade {
         if plan.prior.as_ref() == Some(planned) {
             return Ok(());
         }
+        let replaced = match plan.prior {
+            Some(_) => replacements(&plan.private, &wanted, &compiled),
+            None => Vec::new(),
+        };
         let resolved = match &configured.cloud {
             Some(cloud) => {
-                Some(online(configured, cloud, &wanted, &compiled, plan.prior.as_ref()).await?)
+                let prior = plan.prior.as_ref();
+                Some(online(configured, cloud, (&wanted, &compiled), &replaced, prior).await?)
             }
             None => {
                 let detail = "No cloud is named, so names and quota were not checked. What the \
@@ -65,10 +70,7 @@ impl Blade {
                 None
             }
         };
-        if plan.prior.is_some() {
-            let replaced = replacements(&plan.private, &wanted, &compiled);
-            announce(&replaced, resolved.as_ref(), cx);
-        }
+        announce(&replaced, &plan.private, resolved.as_ref(), cx);
         no_edge(configured, &wanted, cx);
         Ok(())
     }
@@ -189,8 +191,8 @@ fn set_expected(
 async fn online(
     configured: &Configured,
     cloud: &Cloud,
-    wanted: &Definition,
-    compiled: &Compiled,
+    (wanted, compiled): (&Definition, &Compiled),
+    replaced: &[Replacement],
     prior: Option<&Model>,
 ) -> Result<Resolved, Diagnostics> {
     let own = cloud.own();
@@ -218,6 +220,12 @@ async fn online(
         let project = own.identity().await?.project.unwrap_or_default().id;
         let free = quota::free(&session, &project).await?;
         problems.extend(resolve::free_problems(wanted, &resolved.sizes, &free));
+    }
+    if replaced
+        .iter()
+        .any(|one| one.strategy == Strategy::Recreate)
+    {
+        problems.extend(snapshots::problems(&session, &wanted.name, replaced).await?);
     }
     problems.into_result()?;
     heat::validate(&session, &compiled.template, &resolved.parameters)
@@ -268,7 +276,12 @@ pub(super) async fn stack_in_the_way(
 }
 
 /// Says of each replaced server how, and what that costs.
-fn announce(replaced: &[Replacement], resolved: Option<&Resolved>, cx: &Context) {
+fn announce(
+    replaced: &[Replacement],
+    private: &Private,
+    resolved: Option<&Resolved>,
+    cx: &Context,
+) {
     for Replacement {
         server,
         from,
@@ -290,9 +303,17 @@ fn announce(replaced: &[Replacement], resolved: Option<&Resolved>, cx: &Context)
             ),
             Strategy::Recreate => (
                 "after the old one went, because both would hold the same volumes",
-                "It does not serve meanwhile. If it fails, the old revision is built again on the \
-                 same volumes."
-                    .to_owned(),
+                match private.holds_volume(server.as_ref()) {
+                    true => {
+                        "It does not serve meanwhile. Its volumes are snapshotted first. If it \
+                         fails, the old revision is built again on the same volumes, and the \
+                         snapshots are kept."
+                    }
+                    false => {
+                        "It does not serve meanwhile. If it fails, the old revision is built again."
+                    }
+                }
+                .to_owned(),
             ),
         };
         let summary = format!("Server {:?} gets a new revision {how}", server.as_ref());

@@ -238,7 +238,8 @@ fn servers() -> Attribute {
             "volumes",
             Attribute::nested_map(volume).optional().description(
                 "Volumes by name. They outlive the server's revisions; a server with volumes \
-                 cannot stand twice, so an update stops it for the time of a boot.",
+                 cannot stand twice, so an update stops it for the time of a boot. The volumes are \
+                 snapshotted before; a good update deletes the snapshots, a failed one keeps them.",
             ),
         )
         .attribute(

@@ -1,11 +1,11 @@
 //! A blade's Heat stack: starting its changes, waiting for them, and saying why one failed.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use mkys_plugin::{Context, Diagnostic, Diagnostics};
+use mkys_plugin::Context;
 use tokio::time::Instant;
 
+use super::waiting::{GaveUp, Patience};
 use crate::cloud::services::heat::{self, Event, Stack};
 use crate::cloud::{CloudError, Session};
 
@@ -27,43 +27,6 @@ pub(super) enum Ended {
     Gone,
 }
 
-/// Why waiting was given up.
-#[derive(Debug)]
-pub(super) enum GaveUp {
-    /// The person pressed Ctrl-C.
-    Cancelled,
-    /// The limit was reached; the stack's status then.
-    Late(String),
-    /// The cloud could not be asked.
-    Cloud(CloudError),
-}
-
-impl From<CloudError> for GaveUp {
-    fn from(error: CloudError) -> Self {
-        Self::Cloud(error)
-    }
-}
-
-impl GaveUp {
-    /// What the person is told; `doing` such as "creating blade x".
-    pub(super) fn diagnostics(self, doing: &str, next: &str) -> Diagnostics {
-        match self {
-            Self::Cancelled => {
-                Diagnostic::error(format!("Interrupted while {doing}"), next.to_owned()).into()
-            }
-            Self::Late(status) => {
-                let detail = format!("Heat still says {status}. {next}");
-                Diagnostic::error(format!("Time is up while {doing}"), detail).into()
-            }
-            Self::Cloud(error) => {
-                let mut diagnostics = Diagnostics::from(error);
-                diagnostics.push(Diagnostic::error(format!("Stopped while {doing}"), next));
-                diagnostics
-            }
-        }
-    }
-}
-
 /// The newest event, to tell what comes later from what came before.
 pub(super) async fn newest_event(session: &Session, stack: &Stack) -> Result<String, CloudError> {
     let events = heat::events(session, stack).await?;
@@ -81,7 +44,7 @@ pub(super) async fn settled(
     deadline: Instant,
     cx: &Context,
 ) -> Result<Ended, GaveUp> {
-    let mut pause = Duration::from_millis(250);
+    let mut patience = Patience::new(deadline, cx);
     let mut status = String::new();
     loop {
         let Some(now) = heat::status(session, stack).await? else {
@@ -94,15 +57,9 @@ pub(super) async fn settled(
         if !now.is_busy() {
             return ended(session, now, since).await;
         }
-        if Instant::now() >= deadline {
-            return Err(GaveUp::Late(status));
-        }
-        tokio::select! {
-            () = cx.cancelled() => return Err(GaveUp::Cancelled),
-            () = tokio::time::sleep(pause) => {}
-        }
-        // Heat has nothing to wait on but this; its own engine looks once a second
-        pause = (pause * 5 / 4).min(Duration::from_secs(2));
+        patience
+            .pause(|| format!("Heat still says {status}"))
+            .await?;
     }
 }
 

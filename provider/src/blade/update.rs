@@ -14,8 +14,10 @@ use tokio::time::Instant;
 use super::create::{minutes_until, valid};
 use super::model::Model;
 use super::plan::{self, Operation};
+use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
+use super::waiting::Patience;
 use super::{Blade, drift, project, resolve};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
@@ -33,6 +35,7 @@ struct Change<'a> {
     slot: &'a Slot<Blade>,
     cx: &'a Context,
     deadline: Instant,
+    guard: Guard,
 }
 
 const NEXT: &str = "The next apply looks where things stand and goes on from there.";
@@ -92,6 +95,7 @@ impl Blade {
             slot,
             cx,
             deadline,
+            guard: Guard::default(),
         };
         let stack = change.run().await?;
         drift::repair(&change.session, &stack, &change.compiled.template).await?;
@@ -122,13 +126,22 @@ impl Change<'_> {
         };
         let stands = self.pruned(heat::template(&self.session, &stack).await?);
         let steps = update::steps(&stands, &self.compiled, &self.replaced);
-        self.private.previous = Some(stands.clone());
+        // a change that was cut off when the old server was away already knows it from before
+        if self.has_old(Some(&stands)) || !self.has_old(self.private.previous.as_ref()) {
+            self.private.previous = Some(stands.clone());
+        }
         let mut last = stack;
         for (index, step) in steps.iter().enumerate() {
             let before = index
                 .checked_sub(1)
                 .map_or(&stands, |before| &steps[before].template);
+            self.prepare(&last, step, (&stands, before)).await?;
             last = self.step(&last, step, before).await?;
+            if step.kind == Kind::Add {
+                let guard = std::mem::take(&mut self.guard);
+                let patience = Patience::new(self.deadline, self.cx);
+                guard.release(&self.session, patience).await;
+            }
             // both versions' parameters, for whoever goes on from here
             let private = Private {
                 parameters: self.parameters.clone(),
@@ -143,6 +156,39 @@ impl Change<'_> {
                 .ok_or_else(gone)?;
         }
         Ok(last)
+    }
+
+    /// Before a step: the snapshots that guard it, and those that are in its way.
+    async fn prepare(
+        &mut self,
+        stack: &Stack,
+        step: &Step,
+        (stands, before): (&Template, &Template),
+    ) -> Result<(), Diagnostics> {
+        let name = &self.wanted.name;
+        let (session, patience) = (&self.session, Patience::new(self.deadline, self.cx));
+        if step.kind == Kind::TakeAway {
+            let change = (stands, &*self.replaced);
+            self.guard = Guard::take(session, stack, name, change, patience).await?;
+        }
+        let after = &step.template.resources;
+        let mut volumes = before.volumes();
+        if volumes.any(|(resource, ..)| !after.contains_key(resource)) {
+            let goes = |resource: &str| !after.contains_key(resource);
+            snapshots::clear(session, stack, goes, patience).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a template has the old revision of all that is taken away.
+    fn has_old(&self, template: Option<&Template>) -> bool {
+        let mut recreated = self
+            .replaced
+            .iter()
+            .filter(|one| one.strategy == Strategy::Recreate);
+        template.is_some_and(|template| {
+            recreated.all(|one| template.resources_of(one.from.as_str()).next().is_some())
+        })
     }
 
     /// What stands, without revisions that an interrupted update left and nobody wants any more.
@@ -194,7 +240,7 @@ impl Change<'_> {
     }
 
     async fn step(
-        &self,
+        &mut self,
         stack: &Stack,
         step: &Step,
         before: &Template,
@@ -209,10 +255,12 @@ impl Change<'_> {
             ),
             Kind::TakeAway => ("taking away what cannot stand twice of", true),
             Kind::Add => ("adding what was taken away, in its new revision, to", false),
+            Kind::Release => ("deleting volumes that nothing uses any more of", false),
         };
         let doing = format!("{doing} blade {}", self.wanted.name);
         tracing::info!("{doing}");
-        let mut tries = if step.kind == Kind::Contract { 2 } else { 1 };
+        let forward = matches!(step.kind, Kind::Contract | Kind::Release);
+        let mut tries = if forward { 2 } else { 1 };
         loop {
             tries -= 1;
             let since = stack::newest_event(&self.session, stack).await?;
@@ -226,6 +274,12 @@ impl Change<'_> {
                     return Err(Diagnostics::error(summary, NEXT));
                 }
                 Ended::Failed { .. } if tries > 0 => {}
+                // the new version serves: nothing is to be undone
+                Ended::Failed { reasons, .. } if step.kind == Kind::Release => {
+                    let summary = format!("Stopped while {doing}");
+                    let detail = format!("{}\n{NEXT}", reasons.join("\n"));
+                    return Err(Diagnostics::error(summary, detail));
+                }
                 Ended::Failed { stack, reasons } => {
                     return Err(self.failed(&stack, step.kind, before, reasons).await);
                 }
@@ -235,7 +289,7 @@ impl Change<'_> {
 
     /// Makes sure that the version before serves, and says so.
     async fn failed(
-        &self,
+        &mut self,
         stack: &Stack,
         kind: Kind,
         before: &Template,
@@ -257,11 +311,16 @@ impl Change<'_> {
         };
         match undone {
             Ok(()) => {
-                let revisions = self.replaced.iter().map(|one| one.to.as_str());
-                let revisions = revisions.collect::<Vec<_>>().join(", ");
-                if !revisions.is_empty() {
+                for one in &self.replaced {
+                    let again = match (one.strategy, kind) {
+                        (Strategy::Recreate, Kind::TakeAway | Kind::Add) => {
+                            format!(", and the old revision {} was added again", one.from)
+                        }
+                        _ => String::new(),
+                    };
                     detail.push_str(&format!(
-                        "\nUndone: the new revision {revisions} was taken away."
+                        "\nUndone: the new revision {} was taken away{again}.",
+                        one.to
                     ));
                 }
             }
@@ -270,6 +329,7 @@ impl Change<'_> {
         if !standing.is_empty() {
             detail.push_str(&format!("\nServing: {}.", standing.join("; ")));
         }
+        detail.push_str(&std::mem::take(&mut self.guard).keep(&self.session).await);
         detail.push_str("\nNext: correct the definition and apply again.");
         Diagnostic::error(summary, detail).into()
     }
@@ -296,8 +356,8 @@ impl Change<'_> {
     /// After a server that could not stand twice failed to come back in its new revision.
     async fn add_again(&self, stack: &Stack) -> Result<(), String> {
         match &self.private.previous {
-            Some(previous) => self.put_back(stack, previous).await,
-            None => Err("the template before is not known".to_owned()),
+            Some(previous) if self.has_old(Some(previous)) => self.put_back(stack, previous).await,
+            _ => Err("the old revision is not known any more".to_owned()),
         }
     }
 

@@ -6,3 +6,4 @@ pub mod heat;
 pub mod keystone;
 pub mod network;
 pub mod quota;
+pub mod volume;

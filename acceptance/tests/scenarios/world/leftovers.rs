@@ -97,10 +97,22 @@ pub(crate) fn remove_project(cloud: &Cloud, name: &str) {
     }
     for id in cloud.projects(name) {
         let inside = cloud.within(&id);
+        remove_snapshots(&inside);
         remove_stacks(&inside);
         remove_things(&inside);
         let _ = cloud.ask("DELETE", Api::Identity, &format!("/projects/{id}"), None);
     }
+}
+
+/// A volume with a snapshot would stay, and its stack with it.
+fn remove_snapshots(inside: &Cloud) {
+    let snapshots = || inside.list(Api::Volume, "/snapshots", "snapshots");
+    for snapshot in snapshots() {
+        let path = format!("/snapshots/{}", text(&snapshot["id"]));
+        let _ = inside.ask("DELETE", Api::Volume, &path, None);
+    }
+    let gone = || snapshots().is_empty().then_some(());
+    let _ = wait::look(Duration::from_secs(30), gone);
 }
 
 fn remove_stacks(inside: &Cloud) {

@@ -1,8 +1,7 @@
-//! What a cloud offers: images, flavors, key pairs; and volumes, to find those left over.
+//! What a cloud offers: images, flavors, key pairs.
 
 use serde::Deserialize;
 
-use super::network::Thing;
 use crate::cloud::{Call, CloudError, Service, Session};
 
 /// A flavor.
@@ -74,11 +73,4 @@ pub async fn key_pairs(session: &Session) -> Result<Vec<String>, CloudError> {
         .into_iter()
         .map(|entry| entry.keypair.name)
         .collect())
-}
-
-/// The volumes of the session's project.
-pub async fn volumes(session: &Session) -> Result<Vec<Thing>, CloudError> {
-    session
-        .send(Call::get(Service::Volume, "/volumes").key("volumes"))
-        .await
 }

@@ -118,6 +118,11 @@ fn a_blade_with_web_and_data() {
     let before = stage.state("mkys_blade.this");
     let endpoint = text(&before["endpoints"]["site"]["users"]);
     assert!(endpoint.ends_with(":80"), "{before}");
+    let inside = stage.cloud.within(&text(&before["project_id"]));
+    let volumes = inside.list(Api::Volume, "/volumes/detail", "volumes");
+    assert_eq!(volumes.len(), 1, "{volumes:?}");
+    let holder = &volumes[0]["attachments"][0]["server_id"];
+    assert_eq!(holder, &before["server_ids"]["data"]);
 
     // one service more is one rule more: the servers stay what they are
     let more =

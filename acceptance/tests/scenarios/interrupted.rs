@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use crate::life_cycle::{bare, is_gone};
+use crate::life_cycle::{bare, is_gone, with_servers};
 use crate::world::cloud::text;
 use crate::world::{Api, Cloud, Stage, wait};
 
@@ -58,6 +58,32 @@ fn after_a_kill_the_next_creation_goes_on_with_what_exists() {
     // whole now: another creation refuses
     let said = stage.apply_fails_without_state();
     assert!(said.contains("Import it"), "{said}");
+    stage.destroy();
+    is_gone(&stage, &name);
+}
+
+#[test]
+fn after_a_kill_the_server_that_is_being_built_is_the_blades() {
+    let mut stage = Stage::new("orphan", 0);
+    let name = stage.project("a");
+    let site = "site = { server = \"web\", port = 80, audiences = [\"users\"] }";
+    stage.write(&with_servers(&name, "", site));
+    let (mut child, inside) = start(&stage, &name);
+    let servers = || inside.list(Api::Compute, "/servers", "servers");
+    let server = wait::until("the server", 60, || servers().pop());
+    let stack = || inside.list(Api::Heat, "/stacks", "stacks").remove(0);
+    let status = text(&stack()["stack_status"]);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    assert_eq!(status, "CREATE_IN_PROGRESS");
+    stage.forget_state();
+
+    stage.apply();
+    stage.settled();
+    assert_eq!(servers().len(), 1, "{:?}", servers());
+    let state = stage.state("mkys_blade.this");
+    assert_eq!(state["server_ids"]["web"], server["id"]);
+    assert_eq!(state["stack_id"], stack()["id"]);
     stage.destroy();
     is_gone(&stage, &name);
 }

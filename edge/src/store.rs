@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mkys_edge_client::{Access, AccessState, Actor, Audience, Role, Route, RouteSpec, Wish};
@@ -11,6 +12,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Row, Sqlite, Transaction};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::token;
@@ -46,6 +48,9 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
+    /// Whose turn it is to write. SQLite lets one write at a time and has the others try again after a sleep, up to 100 ms long;
+    /// whoever waits here goes on at once.
+    turn: Arc<Mutex<()>>,
 }
 
 /// A token as it is listed.
@@ -79,7 +84,10 @@ impl Store {
             .connect_with(options)
             .await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            turn: Arc::default(),
+        })
     }
 
     /// All routes, or those of some blades.
@@ -124,6 +132,7 @@ impl Store {
             path,
             ..
         } = &route.spec;
+        let _turn = self.turn.lock().await;
         let mut transaction = self.pool.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO routes (id, blade, service, port, host, path, requester, created_at) \
@@ -164,6 +173,7 @@ impl Store {
             path,
             ..
         } = &route.spec;
+        let _turn = self.turn.lock().await;
         let mut transaction = self.pool.begin().await?;
         let updated = sqlx::query(
             "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ? WHERE id = ?",
@@ -190,6 +200,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
         let mut transaction = self.pool.begin().await?;
         write_accesses(&mut transaction, route).await?;
         let access = route.decisions.get(&audience);
@@ -212,6 +223,7 @@ impl Store {
 
     /// Takes a route away.
     pub async fn delete(&self, route: &Route, by: &str, now: Timestamp) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
         let mut transaction = self.pool.begin().await?;
         sqlx::query("DELETE FROM routes WHERE id = ?")
             .bind(route.id.to_string())

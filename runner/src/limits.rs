@@ -1,0 +1,49 @@
+//! How long a run may stay in each of its states.
+
+use jiff::SignedDuration;
+
+/// Limits of a run. Each state has one, so that no run stays for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until the executor shows it after it was submitted.
+    pub submit: SignedDuration,
+    /// From being seen until it runs: images are pulled, nodes are found.
+    pub start: SignedDuration,
+    /// From running until it answers; `None` for what does not have to (a computation).
+    pub answer: Option<SignedDuration>,
+    /// Without any activity, once it answers; `None`: idleness ends nothing.
+    pub idle: Option<SignedDuration>,
+    /// From running until it is ended, whatever it does.
+    pub run: SignedDuration,
+    /// For taking its result, once it has ended.
+    pub collect: SignedDuration,
+}
+
+impl Limits {
+    const SUBMIT: SignedDuration = SignedDuration::from_secs(60);
+    const START: SignedDuration = SignedDuration::from_mins(10);
+    const COLLECT: SignedDuration = SignedDuration::from_mins(5);
+
+    /// A computation's: it may run for `run`.
+    #[must_use]
+    pub const fn computation(run: SignedDuration) -> Self {
+        Self {
+            submit: Self::SUBMIT,
+            start: Self::START,
+            answer: None,
+            idle: None,
+            run,
+            collect: Self::COLLECT,
+        }
+    }
+
+    /// A session's: it must answer within two minutes of running, and may be idle for `idle` and run for `run`.
+    #[must_use]
+    pub const fn session(idle: SignedDuration, run: SignedDuration) -> Self {
+        Self {
+            answer: Some(SignedDuration::from_mins(2)),
+            idle: Some(idle),
+            ..Self::computation(run)
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The states of a run, and the one function that goes from one to the next.
+//!
+//! A run only ever goes forward. What to do follows from the state alone ([`State::wants`]), so an owner that was restarted goes on
+//! from what it observes, with nothing else to remember.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+use crate::verdict::{Cause, Failure, Verdict};
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    /// Handed to the executor, which has not shown it yet.
+    Submitted {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It exists and does not run yet.
+    Starting {
+        /// Since when.
+        since: Timestamp,
+        /// What it waits for, in the executor's words.
+        words: String,
+        /// What it failed for if it never started.
+        cause: Cause,
+    },
+    /// It runs. A session has not answered yet.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// A session that answers, and that players are sent to.
+    Serving {
+        /// Since when it has been running.
+        since: Timestamp,
+        /// When somebody used it last.
+        active: Timestamp,
+    },
+    /// How it ended is known. Its result is taken, then what is left of it is destroyed.
+    Ending {
+        /// Since when.
+        since: Timestamp,
+        /// How it ended.
+        verdict: Verdict,
+        /// Whether its result is still to be taken.
+        result: bool,
+    },
+    /// Nothing of it is left.
+    Gone {
+        /// How it ended.
+        verdict: Verdict,
+    },
+}
+
+/// What an executor sees of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// It waits for something: an image, a node, its turn.
+    Waiting {
+        /// What it failed for if it waited for good.
+        cause: Cause,
+        /// In the executor's words.
+        words: String,
+    },
+    /// Its container runs.
+    Running,
+    /// Its command ended by itself.
+    Exited {
+        /// Its exit code.
+        code: i32,
+        /// What it, or the executor for it, said last.
+        words: String,
+    },
+    /// It failed otherwise, or will never start.
+    Failed(Failure),
+    /// It was seen before and is not there any more, and nobody saw it end.
+    Missing {
+        /// What was seen last.
+        words: String,
+    },
+}
+
+/// What happens to a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The executor sees something.
+    Seen(Observation),
+    /// A session answered a handshake on the way that players take.
+    Answered,
+    /// A session was used.
+    Used,
+    /// The caller ends it: a session's proper end, a computation's cancellation.
+    Ended,
+    /// Its result was taken and acknowledged, or can't be.
+    Taken(Result<(), Failure>),
+    /// The executor proved that nothing of it is left.
+    Absent,
+    /// Time went by.
+    Tick,
+}
+
+/// What is right to do in a state. All of it can be done again without harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// The container is to exist, and its lease to be renewed.
+    pub container: bool,
+    /// Players are to be sent to it.
+    pub route: bool,
+    /// Its result is to be taken.
+    pub result: bool,
+    /// What is left of it is to be destroyed.
+    pub destroy: bool,
+}
+
+impl State {
+    /// A run that was just handed to the executor.
+    #[must_use]
+    pub const fn submitted(now: Timestamp) -> Self {
+        Self::Submitted { since: now }
+    }
+
+    /// What is right to do.
+    #[must_use]
+    pub const fn wants(&self) -> Wants {
+        let (container, route, result, destroy) = match self {
+            Self::Submitted { .. } | Self::Starting { .. } | Self::Running { .. } => {
+                (true, false, false, false)
+            }
+            Self::Serving { .. } => (true, true, false, false),
+            // a result is read out of what is still there
+            Self::Ending { result: true, .. } => (true, false, true, false),
+            Self::Ending { result: false, .. } => (false, false, false, true),
+            Self::Gone { .. } => (false, false, false, false),
+        };
+        Wants {
+            container,
+            route,
+            result,
+            destroy,
+        }
+    }
+
+    /// How it ended, once that is certain: a success is one only when its result was taken.
+    #[must_use]
+    pub const fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Ending {
+                verdict,
+                result: false,
+                ..
+            }
+            | Self::Gone { verdict } => Some(verdict),
+            _ => None,
+        }
+    }
+
+    /// The state after an event.
+    #[must_use]
+    pub fn next(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
+        match self {
+            Self::Gone { .. } => self,
+            Self::Ending {
+                since,
+                verdict,
+                result,
+            } => ending(since, verdict, result, event, now, limits),
+            alive => alive.alive(event, now, limits),
+        }
+    }
+
+    fn alive(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
+        let verdict = match event {
+            Event::Seen(seen) => return self.seen(seen, now, limits),
+            Event::Answered if limits.answer.is_some() => {
+                return match self {
+                    Self::Running { since } => Self::Serving { since, active: now },
+                    other => other,
+                };
+            }
+            Event::Used => {
+                return match self {
+                    Self::Serving { since, active } => Self::Serving {
+                        since,
+                        active: active.max(now),
+                    },
+                    other => other,
+                };
+            }
+            Event::Ended => match self {
+                // players are done: that is how a session ends
+                Self::Serving { .. } => Verdict::Succeeded,
+                _ => Failure::new(Cause::Cancelled, "the caller cancelled it").into(),
+            },
+            Event::Absent => match &self {
+                // it was never seen, so its absence says nothing: it may be on its way
+                Self::Submitted { .. } => return self,
+                _ => Verdict::Lost {
+                    words: "nothing of it is left, and nobody saw it end".to_owned(),
+                },
+            },
+            Event::Tick => match self.overdue(now, limits) {
+                Some(verdict) => verdict,
+                None => return self,
+            },
+            Event::Answered | Event::Taken(_) => return self,
+        };
+        end(now, verdict, false)
+    }
+
+    fn seen(self, seen: &Observation, now: Timestamp, limits: &Limits) -> Self {
+        match (seen, self) {
+            (Observation::Waiting { cause, words }, Self::Submitted { .. }) => Self::Starting {
+                since: now,
+                words: words.clone(),
+                cause: *cause,
+            },
+            (Observation::Waiting { cause, words }, Self::Starting { since, .. }) => {
+                Self::Starting {
+                    since,
+                    words: words.clone(),
+                    cause: *cause,
+                }
+            }
+            (Observation::Running, Self::Submitted { .. } | Self::Starting { .. }) => {
+                Self::Running { since: now }
+            }
+            // what comes late, or is seen again
+            (Observation::Waiting { .. } | Observation::Running, other) => other,
+            // a computation's result is in what ended well; a session has none
+            (Observation::Exited { code: 0, .. }, _) => {
+                end(now, Verdict::Succeeded, limits.answer.is_none())
+            }
+            (Observation::Exited { code, words }, _) => {
+                let words = format!("exit code {code}: {words}");
+                end(
+                    now,
+                    Failure::new(Cause::Exit, words.trim_end_matches(": ")).into(),
+                    false,
+                )
+            }
+            (Observation::Failed(failure), _) => end(now, failure.clone().into(), false),
+            (Observation::Missing { words }, _) => end(
+                now,
+                Verdict::Lost {
+                    words: words.clone(),
+                },
+                false,
+            ),
+        }
+    }
+
+    /// The verdict of a run that stayed longer than it may.
+    fn overdue(&self, now: Timestamp, limits: &Limits) -> Option<Verdict> {
+        let over = |since: &Timestamp, limit: SignedDuration| now.duration_since(*since) >= limit;
+        let failed = |cause, words: String| Some(Verdict::from(Failure::new(cause, words)));
+        match self {
+            Self::Submitted { since } if over(since, limits.submit) => {
+                let words = format!("the executor did not show it within {:#}", limits.submit);
+                Some(Verdict::Lost { words })
+            }
+            Self::Starting {
+                since,
+                words,
+                cause,
+            } if over(since, limits.start) => failed(
+                *cause,
+                format!("it did not start within {:#}: {words}", limits.start),
+            ),
+            Self::Running { since } | Self::Serving { since, .. } if over(since, limits.run) => {
+                failed(Cause::Deadline, format!("it ran for {:#}", limits.run))
+            }
+            Self::Running { since } => {
+                let answer = limits.answer.filter(|answer| over(since, *answer))?;
+                failed(
+                    Cause::Unanswering,
+                    format!("it did not answer within {answer:#}"),
+                )
+            }
+            Self::Serving { active, .. } => {
+                let idle = limits.idle.filter(|idle| over(active, *idle))?;
+                failed(Cause::Idle, format!("nobody used it for {idle:#}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn end(now: Timestamp, verdict: Verdict, result: bool) -> State {
+    State::Ending {
+        since: now,
+        verdict,
+        result,
+    }
+}
+
+fn ending(
+    since: Timestamp,
+    verdict: Verdict,
+    result: bool,
+    event: &Event,
+    now: Timestamp,
+    limits: &Limits,
+) -> State {
+    let without_result = |failure: Failure| State::Ending {
+        since,
+        verdict: failure.into(),
+        result: false,
+    };
+    match event {
+        Event::Taken(Ok(())) => State::Ending {
+            since,
+            verdict,
+            result: false,
+        },
+        // the work was done, and yet its caller has nothing of it
+        Event::Taken(Err(failure)) if result => without_result(failure.clone()),
+        Event::Ended if result => {
+            without_result(Failure::new(Cause::Cancelled, "the caller cancelled it"))
+        }
+        Event::Tick if result && now.duration_since(since) >= limits.collect => {
+            without_result(Failure::new(
+                Cause::Result,
+                format!("its result was not taken within {:#}", limits.collect),
+            ))
+        }
+        Event::Absent if result => without_result(Failure::new(
+            Cause::Result,
+            "it went away before its result was taken",
+        )),
+        Event::Absent => State::Gone { verdict },
+        _ => State::Ending {
+            since,
+            verdict,
+            result,
+        },
+    }
+}

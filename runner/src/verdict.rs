@@ -1,0 +1,97 @@
+//! How a run ended, and why.
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, IntoStaticStr};
+
+/// How a run ended. Once said, it stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// It ended by itself and well, or a session was ended as sessions are: by its game or its caller.
+    Succeeded,
+    /// It failed, and it is known why.
+    Failed(Failure),
+    /// It is not known how it ended. Nothing that an executor merely no longer sees is ever called a failure.
+    Lost {
+        /// What was seen last, in the executor's words.
+        words: String,
+    },
+}
+
+/// A cause with the words of whoever said it: the kernel, the registry, Kubernetes, the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Its reason in the words of the system that gave it.
+    pub words: String,
+}
+
+impl Failure {
+    /// A cause in somebody's words.
+    #[must_use]
+    pub fn new(cause: Cause, words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self { cause, words }
+    }
+}
+
+impl From<Failure> for Verdict {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Why a run failed. The names are labels of metrics as well.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumIter,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// Its command ended with another exit code than 0.
+    Exit,
+    /// It took more memory than it may.
+    OutOfMemory,
+    /// It ran longer than it may.
+    Deadline,
+    /// Nobody used the session for longer than it may be idle.
+    Idle,
+    /// It never answered as a session must.
+    Unanswering,
+    /// There is no such image, or no such digest.
+    ImageMissing,
+    /// The registry does not give the image to this caller, or is not reached.
+    ImageRefused,
+    /// The image has no such command, or it can't be run.
+    CommandMissing,
+    /// No node has what it asks for, or none had it in time.
+    Unschedulable,
+    /// The namespace's quota does not hold it.
+    Quota,
+    /// Its node took it away to have room.
+    Evicted,
+    /// Its node is gone.
+    NodeLost,
+    /// The cluster's admission does not let it in.
+    AdmissionRefused,
+    /// The caller has not the rights.
+    Forbidden,
+    /// Its result is missing, too large or not where it may be.
+    Result,
+    /// The caller cancelled it.
+    Cancelled,
+}

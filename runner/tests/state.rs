@@ -1,0 +1,235 @@
+//! Promises of the state machine, whatever happens in whatever order.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use jiff::{SignedDuration, Timestamp};
+use mkys_runner::{Cause, Event, Failure, Limits, Observation, State, Verdict};
+use proptest::prelude::*;
+
+const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn computation() -> Limits {
+    Limits::computation(SignedDuration::from_mins(10))
+}
+
+fn session() -> Limits {
+    Limits::session(SignedDuration::from_mins(5), SignedDuration::from_hours(2))
+}
+
+fn exited(code: i32) -> Event {
+    let words = String::new();
+    Event::Seen(Observation::Exited { code, words })
+}
+
+fn missing() -> Event {
+    let words = "the pod is not there".to_owned();
+    Event::Seen(Observation::Missing { words })
+}
+
+fn failed(cause: Cause) -> Event {
+    Event::Seen(Observation::Failed(Failure::new(cause, "said so")))
+}
+
+fn waiting(cause: Cause) -> Event {
+    let words = "0/1 nodes are available".to_owned();
+    Event::Seen(Observation::Waiting { cause, words })
+}
+
+const RUNNING: Event = Event::Seen(Observation::Running);
+
+/// Plays events, each some seconds after the one before.
+fn play(limits: &Limits, events: &[(i64, Event)]) -> (State, Timestamp) {
+    let mut now = START;
+    let mut state = State::submitted(now);
+    for (seconds, event) in events {
+        now += SignedDuration::from_secs(*seconds);
+        state = state.next(event, now, limits);
+    }
+    (state, now)
+}
+
+fn cause(state: &State) -> Option<Cause> {
+    match state.verdict() {
+        Some(Verdict::Failed(failure)) => Some(failure.cause),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_computation_is_a_success_once_its_result_was_taken() {
+    let (ended, _) = play(&computation(), &[(1, RUNNING), (1, exited(0))]);
+    assert!(ended.wants().result && !ended.wants().destroy);
+    assert_eq!(ended.verdict(), None);
+    let (taken, _) = play(
+        &computation(),
+        &[(1, RUNNING), (1, exited(0)), (1, Event::Taken(Ok(())))],
+    );
+    assert_eq!(taken.verdict(), Some(&Verdict::Succeeded));
+    assert!(taken.wants().destroy);
+    let too_large = Failure::new(Cause::Result, "3 GiB where 1 GiB may be");
+    let (refused, _) = play(
+        &computation(),
+        &[(1, exited(0)), (1, Event::Taken(Err(too_large)))],
+    );
+    assert_eq!(cause(&refused), Some(Cause::Result));
+    let (away, _) = play(&computation(), &[(1, exited(0)), (1, Event::Absent)]);
+    assert_eq!(cause(&away), Some(Cause::Result));
+}
+
+#[test]
+fn a_session_is_served_from_its_answer_until_its_end() {
+    let served = [(1, RUNNING), (1, Event::Answered), (60, Event::Used)];
+    let (state, _) = play(&session(), &served);
+    assert!(state.wants().route && state.wants().container);
+    let (ended, _) = play(&session(), &[&served[..], &[(1, Event::Ended)]].concat());
+    assert_eq!(ended.verdict(), Some(&Verdict::Succeeded));
+    // the route goes before the container does
+    assert!(!ended.wants().route && ended.wants().destroy && !ended.wants().result);
+}
+
+#[test]
+fn each_state_has_a_limit_and_a_cause_of_its_own() {
+    type Case<'a> = (Limits, &'a [(i64, Event)], Option<Cause>);
+    let over: &[Case<'_>] = &[
+        (computation(), &[(60, Event::Tick)], None),
+        (
+            computation(),
+            &[(1, waiting(Cause::Unschedulable)), (600, Event::Tick)],
+            Some(Cause::Unschedulable),
+        ),
+        (
+            computation(),
+            &[(1, waiting(Cause::Quota)), (600, Event::Tick)],
+            Some(Cause::Quota),
+        ),
+        (
+            computation(),
+            &[(1, RUNNING), (600, Event::Tick)],
+            Some(Cause::Deadline),
+        ),
+        (
+            session(),
+            &[(1, RUNNING), (120, Event::Tick)],
+            Some(Cause::Unanswering),
+        ),
+        (
+            session(),
+            &[(1, RUNNING), (1, Event::Answered), (300, Event::Tick)],
+            Some(Cause::Idle),
+        ),
+    ];
+    for (limits, events, expected) in over {
+        let (state, _) = play(limits, events);
+        assert_eq!(cause(&state), *expected, "{state:?}");
+        assert!(state.verdict().is_some(), "{state:?}");
+        let mut sooner = events.to_vec();
+        sooner.last_mut().unwrap().0 -= 1;
+        let (state, _) = play(limits, &sooner);
+        assert_eq!(state.verdict(), None, "too soon: {state:?}");
+    }
+    // use keeps it from being idle, and not from its end
+    let mut used = vec![(1, RUNNING), (1, Event::Answered)];
+    used.extend((0..71).flat_map(|_| [(100, Event::Used), (0, Event::Tick)]));
+    assert_eq!(play(&session(), &used).0.verdict(), None);
+    used.extend([(100, Event::Used), (0, Event::Tick)]);
+    assert_eq!(cause(&play(&session(), &used).0), Some(Cause::Deadline));
+}
+
+#[test]
+fn what_is_merely_not_there_is_lost_and_not_failed() {
+    for event in [missing(), Event::Absent] {
+        let (state, _) = play(&computation(), &[(1, RUNNING), (1, event)]);
+        assert!(
+            matches!(state.verdict(), Some(Verdict::Lost { .. })),
+            "{state:?}"
+        );
+    }
+    // submitted and not shown yet: it may be on its way
+    let (state, _) = play(&computation(), &[(1, Event::Absent)]);
+    assert_eq!(state, State::submitted(START));
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let causes = prop_oneof![
+        Just(Cause::Quota),
+        Just(Cause::ImageMissing),
+        Just(Cause::NodeLost)
+    ];
+    prop_oneof![
+        causes.clone().prop_map(waiting),
+        causes.prop_map(failed),
+        Just(RUNNING),
+        Just(exited(0)),
+        (0..3_i32).prop_map(exited),
+        Just(missing()),
+        Just(Event::Answered),
+        Just(Event::Used),
+        Just(Event::Ended),
+        Just(Event::Taken(Ok(()))),
+        Just(Event::Taken(Err(Failure::new(Cause::Result, "a link")))),
+        Just(Event::Absent),
+        Just(Event::Tick),
+    ]
+}
+
+/// How far a run has come.
+fn rank(state: &State) -> u8 {
+    match state {
+        State::Submitted { .. } => 0,
+        State::Starting { .. } => 1,
+        State::Running { .. } => 2,
+        State::Serving { .. } => 3,
+        State::Ending { result: true, .. } => 4,
+        State::Ending { result: false, .. } => 5,
+        State::Gone { .. } => 6,
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_goes_forward_and_a_verdict_stays(
+        is_session: bool,
+        events in prop::collection::vec((0..700_i64, event()), 0..40),
+    ) {
+        let limits = if is_session { session() } else { computation() };
+        let (mut state, mut now) = (State::submitted(START), START);
+        let (mut ended_well, mut taken) = (false, is_session);
+        for (seconds, event) in &events {
+            now += SignedDuration::from_secs(*seconds);
+            let before = state.clone();
+            state = state.next(event, now, &limits);
+            prop_assert!(rank(&before) <= rank(&state), "{before:?} → {state:?} by {event:?}");
+            if let Some(said) = before.verdict() {
+                prop_assert_eq!(Some(said), state.verdict());
+            }
+            ended_well |= *event == exited(0) || (matches!(before, State::Serving { .. }) && *event == Event::Ended);
+            taken |= before.wants().result && *event == Event::Taken(Ok(()));
+            if state.verdict() == Some(&Verdict::Succeeded) {
+                prop_assert!(taken, "a success without its result");
+                prop_assert!(ended_well, "a success that nobody saw");
+            }
+            let wants = state.wants();
+            prop_assert!(!(wants.destroy && (wants.container || wants.route || wants.result)), "{state:?}");
+            prop_assert!(!wants.destroy || state.verdict().is_some(), "destroyed without a verdict: {state:?}");
+        }
+    }
+
+    #[test]
+    fn time_and_absence_end_every_run(
+        is_session: bool,
+        events in prop::collection::vec((0..700_i64, event()), 0..20),
+    ) {
+        let limits = if is_session { session() } else { computation() };
+        let (mut state, mut now) = play(&limits, &events);
+        let day = SignedDuration::from_hours(24);
+        for _ in 0..2 {
+            now += day;
+            state = state.next(&Event::Tick, now, &limits);
+        }
+        prop_assert!(state.verdict().is_some(), "{state:?} goes on for days");
+        state = state.next(&Event::Absent, now, &limits);
+        prop_assert!(matches!(state, State::Gone { .. }), "{state:?}");
+        let gone = state.clone().next(&RUNNING, now, &limits);
+        prop_assert_eq!(gone, state);
+    }
+}

@@ -75,7 +75,8 @@ pub(crate) mod output {
     use crate::name::PartName;
 
     pub(crate) const ROUTER: &str = "router";
-    pub(crate) const BACKPLANE_GROUP: &str = "backplane_security_group";
+    /// Id of the security group that is the backplane's; every blade has one.
+    pub const BACKPLANE_GROUP: &str = "backplane_security_group";
     pub(crate) const DEFINITION: &str = "definition";
 
     pub(crate) fn server(server: &PartName) -> String {

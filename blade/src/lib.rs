@@ -33,6 +33,7 @@ mod user_data;
 mod validate;
 
 pub use blade::{Audience, Blade, Network, Probe, Project, Ready, Server, Service, Volume};
+pub use compile::output::BACKPLANE_GROUP;
 pub use compile::{Compiled, Generations, Settings, parameter};
 pub use definition::{
     Definition, NetworkDefinition, ProjectDefinition, Quota, ReadyDefinition, ServerDefinition,

@@ -7,14 +7,19 @@ use crate::life_cycle::{bare, is_gone, with_servers};
 use crate::world::cloud::text;
 use crate::world::{Api, Cloud, Stage, wait};
 
-/// Starts an apply in a process group of its own, and waits until Heat makes the blade's stack.
-fn start(stage: &Stage, name: &str) -> (Child, Cloud) {
+/// Starts an apply in a process group of its own.
+pub(crate) fn spawn(stage: &Stage) -> Child {
     let mut command = stage.command(&["apply", "-no-color", "-auto-approve"]);
     let child = command
         .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let child = child.spawn().unwrap();
+    child.spawn().unwrap()
+}
+
+/// Starts an apply, and waits until Heat makes the blade's stack.
+fn start(stage: &Stage, name: &str) -> (Child, Cloud) {
+    let child = spawn(stage);
     let project = wait::until("the project", 60, || stage.cloud.projects(name).pop());
     let inside = wait::until("the way into the project", 30, || {
         // the provider gives the administrator the role, as the story does
@@ -27,7 +32,7 @@ fn start(stage: &Stage, name: &str) -> (Child, Cloud) {
 }
 
 /// Sends a signal to the group: the CLI and the provider that it started.
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let group = format!("-{}", child.id());
     let status = Command::new("kill").args([name, "--", &group]).status();
     assert!(status.unwrap().success());

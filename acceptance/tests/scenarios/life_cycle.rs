@@ -99,6 +99,11 @@ fn a_blade_without_servers() {
 
     stage.destroy();
     is_gone(&stage, &name);
+    // Neutron makes a default group for each project that somebody asks it about, this one not to be asked therefore
+    let groups = "/security-groups?fields=project_id";
+    let mut left = stage.cloud.list(Api::Network, groups, "security_groups");
+    left.retain(|group| group["project_id"] == made.0);
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

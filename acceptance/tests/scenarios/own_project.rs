@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::interrupted::{signal, spawn};
 use crate::world::cloud::text;
 use crate::world::stage::flat;
 use crate::world::{Api, Cloud, Stage, wait};
@@ -44,13 +45,21 @@ fn alice_builds_a_blade_in_her_own_project() {
         "project_id": project, "user_domain_id": "default",
     } }),
     );
+    // other stories take alice out of their groups, and Keystone then revokes each token of hers
+    let inside = stage.cloud.within(&project);
+    let stacks = || inside.list(Api::Heat, "/stacks", "stacks");
+
+    // killed while Heat makes it: no state knows of it, and the next creation goes on with it
+    let mut child = spawn(&stage);
+    let begun = wait::until("the stack", 60, || stacks().pop());
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    stage.forget_state();
     stage.apply();
     stage.settled();
     let state = stage.state("mkys_blade.this");
     assert_eq!(text(&state["project_id"]), project);
-    // other stories take alice out of their groups, and Keystone then revokes each token of hers
-    let inside = stage.cloud.within(&project);
-    let stacks = || inside.list(Api::Heat, "/stacks", "stacks");
+    assert_eq!(state["stack_id"], begun["id"]);
     assert_eq!(stacks()[0]["stack_name"], "pnr");
 
     let said = stage.apply_fails_without_state();

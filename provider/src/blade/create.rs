@@ -261,12 +261,7 @@ impl Creation<'_> {
         };
         self.slot.save(model, private);
         if self.wanted.project.is_none() {
-            heat::set_tags(session, stack, stack::MARK).await?;
-            stack::settled(session, stack, "", self.deadline, self.cx)
-                .await
-                .map_err(|gave_up| {
-                    gave_up.diagnostics("marking the blade as whole", "The blade itself is whole.")
-                })?;
+            stack::set_whole(session, stack).await?;
         }
         Ok(())
     }

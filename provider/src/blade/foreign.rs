@@ -38,7 +38,7 @@ pub(super) async fn things(
         ("security-groups", "security group"),
     ] {
         for thing in network::owned(session, kind, project).await? {
-            // Neutron makes that one by itself, and takes it away with the project
+            // Neutron makes that one by itself; it goes with the project
             if !(kind == "security-groups" && thing.name == "default") {
                 note(what, &thing.id, &thing.name);
             }

@@ -247,7 +247,7 @@ pub(super) async fn stack_in_the_way(
     let Some(stack) = heat::stack(session, wanted.name.as_ref()).await? else {
         return Ok(None);
     };
-    if stack.has_tag(super::stack::CREATING) {
+    if super::stack::is_unfinished(session, &stack).await? {
         return Ok(Some(stack));
     }
     let (summary, detail) = if stack.has_tag(super::stack::MARK) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mkys_blade::{Blade, BladeName, Project};
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
-use crate::cloud::services::{keystone, quota};
+use crate::cloud::services::{keystone, network, quota};
 use crate::cloud::{Cloud, CloudError, Session};
 use crate::nearest::nearest;
 use crate::platform::Configured;
@@ -319,6 +319,10 @@ pub(super) async fn remove(
 ) -> Result<(), CloudError> {
     if let Some(group) = group {
         leave_group(session, blade, id, group).await?;
+    }
+    if let Err(error) = network::delete_default_group(session, id).await {
+        // it harms nobody, and a blade that is gone but for it is gone
+        tracing::warn!(%error, project = id, "Neutron keeps the project's default security group");
     }
     keystone::delete_project(session, id).await
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use mkys_blade::BACKPLANE_GROUP;
 use mkys_plugin::Context;
 use tokio::time::Instant;
 
 use super::waiting::{GaveUp, Patience};
 use crate::cloud::services::heat::{self, Event, Stack};
+use crate::cloud::services::network;
 use crate::cloud::{CloudError, Session};
 
 /// Mark of a blade's stack.
@@ -14,7 +16,33 @@ pub(super) const MARK: &str = "mkys-blade";
 /// Marks of one that is not whole yet.
 pub(super) const MARKS_CREATING: &str = "mkys-blade,mkys-creating";
 /// The second of them.
-pub(super) const CREATING: &str = "mkys-creating";
+const CREATING: &str = "mkys-creating";
+/// Mark of the backplane's security group in a blade that is whole. To take [`CREATING`] from the stack instead would be an update of
+/// the whole stack, which takes Heat seconds; the next update does it.
+const WHOLE: &str = "mkys-whole";
+
+/// Marks a blade as whole; `stack` with its outputs.
+pub(super) async fn set_whole(session: &Session, stack: &Stack) -> Result<(), CloudError> {
+    match stack.output(BACKPLANE_GROUP) {
+        Some(group) => network::tag_group(session, group, WHOLE).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether a stack is that of a blade whose creation was interrupted.
+pub(super) async fn is_unfinished(session: &Session, stack: &Stack) -> Result<bool, CloudError> {
+    if !stack.has_tag(CREATING) {
+        return Ok(false);
+    }
+    let stack = heat::outputs(session, stack).await?;
+    match stack
+        .as_ref()
+        .and_then(|stack| stack.output(BACKPLANE_GROUP))
+    {
+        Some(group) => Ok(!network::group_has_tag(session, group, WHOLE).await?),
+        None => Ok(true),
+    }
+}
 
 /// How a change of a stack ended.
 #[derive(Debug)]

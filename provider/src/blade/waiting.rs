@@ -95,7 +95,7 @@ impl<'a> Patience<'a> {
             () = tokio::time::sleep(self.next) => {}
         }
         // the services have nothing to wait on but this; Heat's own engine looks once a second
-        self.next = (self.next * 5 / 4).min(Duration::from_secs(2));
+        self.next = (self.next * 5 / 4).min(Duration::from_secs(1));
         Ok(())
     }
 }

@@ -190,14 +190,6 @@ pub async fn update(
         .await
 }
 
-/// Changes the marks of a stack and nothing else.
-pub async fn set_tags(session: &Session, stack: &Stack, tags: &str) -> Result<(), CloudError> {
-    let body = json!({ "tags": tags, "existing": true });
-    session
-        .run(Call::patch(Service::Orchestration, stack.path(), body))
-        .await
-}
-
 /// Starts a stack's end.
 pub async fn delete(session: &Session, stack: &Stack) -> Result<(), CloudError> {
     found(

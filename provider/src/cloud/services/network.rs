@@ -290,6 +290,30 @@ pub async fn delete_rule(session: &Session, id: &str) -> Result<(), CloudError> 
     found(session.run(Call::delete(Service::Network, path)).await).map(drop)
 }
 
+/// Puts a mark on a security group.
+pub async fn tag_group(session: &Session, id: &str, tag: &str) -> Result<(), CloudError> {
+    let path = format!("/security-groups/{id}/tags/{tag}");
+    session.run(Call::put(Service::Network, path, None)).await
+}
+
+/// Whether a mark is on a security group.
+pub async fn group_has_tag(session: &Session, id: &str, tag: &str) -> Result<bool, CloudError> {
+    let call = get(format!("/security-groups/{id}/tags/{tag}"));
+    Ok(found(session.run(call).await)?.is_some())
+}
+
+/// Takes away the group `default`, which Neutron makes for a project by itself and leaves behind when the project goes. Only a
+/// cloud's administrator may.
+pub async fn delete_default_group(session: &Session, project: &str) -> Result<(), CloudError> {
+    for group in owned(session, "security-groups", project).await? {
+        if group.name == "default" {
+            let path = format!("/security-groups/{}", group.id);
+            found(session.run(Call::delete(Service::Network, path)).await)?;
+        }
+    }
+    Ok(())
+}
+
 /// Everything of one kind (`networks`, `routers`, `floatingips`, …) that a project owns.
 pub async fn owned(
     session: &Session,

@@ -261,7 +261,11 @@ impl Creation<'_> {
         };
         self.slot.save(model, private);
         if self.wanted.project.is_none() {
-            stack::set_whole(session, stack).await?;
+            let marked = stack::set_whole(session, stack).await;
+            marked.map_err(|error| {
+                GaveUp::from(error)
+                    .diagnostics("marking the blade as whole", "The blade itself is whole.")
+            })?;
         }
         Ok(())
     }

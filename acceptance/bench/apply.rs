@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::cli::Workspace;
+use mkys_acceptance::platform::{built, remove_tree};
 use serde_json::{Value, json};
 
 use crate::Bench;
@@ -62,7 +62,7 @@ pub(crate) fn script(edition: &str, healthy: bool) -> String {
 /// A workspace with the release build of the provider, and nothing left of an earlier one.
 pub(crate) fn workspace(bench: &Bench, name: &str) -> anyhow::Result<Workspace> {
     let home = bench.folder.join(name);
-    std::fs::remove_dir_all(&home).or_else(crate::gone)?;
+    remove_tree(&home)?;
     let work = home.join("work");
     std::fs::create_dir_all(&work)?;
     let provider = built("terraform-provider-mkys")?;

@@ -15,10 +15,9 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use mkys_acceptance::lab::{self, Lab};
 use mkys_acceptance::platform::cli::Cli;
+use mkys_acceptance::platform::edge::Edge;
+use mkys_acceptance::platform::{SOURCE, remove_tree};
 use report::Section;
-
-/// This checkout.
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,13 +74,15 @@ fn main() -> anyhow::Result<()> {
             &section,
         )?;
     }
-    std::fs::remove_dir_all(&bench.folder).or_else(gone)?;
+    remove_tree(&bench.folder)?;
     Ok(())
 }
 
-fn gone(error: std::io::Error) -> std::io::Result<()> {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
+/// Ends an edge with its NGINX, however the measurement ends.
+struct Stops<'a>(&'a Edge);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use mkys_acceptance::platform::{SOURCE, built};
 use serde::Deserialize;
 
+use crate::Bench;
 use crate::report::{Section, median};
-use crate::{Bench, SOURCE};
 
 const ROUNDS: usize = 20;
 
@@ -35,11 +36,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
         )?;
         go(&folder.join("providers"), &client, ".")
     })?;
-    let own = Path::new(SOURCE).join("target/release/terraform-provider-mkys");
-    ensure!(
-        own.is_file(),
-        "the provider's release build is missing: `make bench` makes it"
-    );
+    let own = built("terraform-provider-mkys")?;
     let found = progress.run("both, in turn", || {
         let rounds = ROUNDS.to_string();
         let output = Command::new(&client)

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use mkys_acceptance::netns::in_namespace;
 use mkys_acceptance::place::EDGE;
-use mkys_acceptance::platform::edge::Edge;
-use serde_json::{Value, json};
+use mkys_acceptance::platform::edge::{self, Edge};
+use mkys_acceptance::platform::remove_tree;
+use serde_json::Value;
 
-use crate::Bench;
 use crate::report::{Section, quantile};
+use crate::{Bench, Stops};
 
 /// How many routes stand while one more is added.
 const LIVE: [usize; 2] = [100, 10_000];
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
     let progress = &bench.lab.progress;
     let folder = bench.folder.join("routes");
-    std::fs::remove_dir_all(&folder).or_else(crate::gone)?;
+    remove_tree(&folder)?;
     let target = serve(&bench.lab.settings.users.node().to_string())?;
     let edge = Edge::new(&folder.join("edge"), &bench.lab.settings)
         .on_ports(PORT, PORT + 1)
@@ -43,7 +44,14 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
     };
     let peer = Peer::new(&folder.join("peer"), edge.users(), &target)?;
 
-    let milliseconds = |value: f64| format!("{:.1} ms", value * 1000.0);
+    let both = |values: &[f64], upper: f64| {
+        let milliseconds = |part| quantile(values, part) * 1000.0;
+        format!(
+            "{:.1} ms / {:.1} ms",
+            milliseconds(0.5),
+            milliseconds(upper)
+        )
+    };
     let (mut rows, mut live) = (Vec::new(), 0);
     for wanted in LIVE {
         progress.run(&format!("{wanted} routes"), || ours.fill(live, wanted))?;
@@ -54,21 +62,9 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
         let factor = quantile(&reloads, 0.5) / quantile(&alone, 0.5);
         rows.push(vec![
             wanted.to_string(),
-            format!(
-                "{} / {}",
-                milliseconds(quantile(&alone, 0.5)),
-                milliseconds(quantile(&alone, 0.99))
-            ),
-            format!(
-                "{} / {}",
-                milliseconds(quantile(&together, 0.5)),
-                milliseconds(quantile(&together, 0.99))
-            ),
-            format!(
-                "{} / {}",
-                milliseconds(quantile(&reloads, 0.5)),
-                milliseconds(quantile(&reloads, 1.0))
-            ),
+            both(&alone, 0.99),
+            both(&together, 0.99),
+            both(&reloads, 1.0),
             format!("{factor:.0} × sooner"),
         ]);
     }
@@ -151,36 +147,12 @@ impl Ours<'_> {
     }
 
     fn ask_for(&self, host: &str) -> anyhow::Result<String> {
-        let port = self
-            .target
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse::<u16>().ok());
-        let wish = json!({
-            "blade": "bench", "service": "site", "port": port, "host": host, "path": "/",
-            "targets": { "users": self.target },
-            "access": { "users": { "enabled": true, "justification": "a measurement" } },
-        });
-        let made = self
-            .edge
-            .call("POST", "/v1/routes", &self.requester, Some(&wish))?;
-        let id = made["id"].as_str().context("a route has no id")?;
-        Ok(id.to_owned())
+        let wish = edge::wish("bench", host, self.target, &["users"]);
+        Ok(self.edge.ask_for(&wish, &self.requester)?)
     }
 
     fn approve(&self, route: &str) -> anyhow::Result<Value> {
-        let path = format!("/v1/routes/{route}/access/users");
-        let body = json!({ "decision": "approve", "reason": "measured" });
-        Ok(self
-            .edge
-            .call("POST", &path, &self.administrator, Some(&body))?)
-    }
-}
-
-struct Stops<'a>(&'a Edge);
-
-impl Drop for Stops<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
+        Ok(self.edge.approve_by(&self.administrator, route, "users")?)
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use mkys_acceptance::place::VISITOR;
-use mkys_acceptance::platform::edge::Edge;
+use mkys_acceptance::platform::edge::{self, Edge};
 use mkys_acceptance::platform::visitor::{Asking, Place, Tally};
-use serde_json::json;
+use mkys_acceptance::platform::{SOURCE, remove_tree};
 
 use crate::apply::{configuration, script, workspace};
 use crate::openstack::OpenStack;
 use crate::report::Section;
-use crate::{Bench, SOURCE};
+use crate::{Bench, Stops};
 
 const OURS: &str = "bench-update";
 const PEER: &str = "bench-plain";
@@ -23,15 +23,11 @@ const AFTERWARDS: Duration = Duration::from_secs(15);
 
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
     let folder = bench.folder.join("updates");
-    std::fs::remove_dir_all(&folder).or_else(crate::gone)?;
+    remove_tree(&folder)?;
     let edge = Edge::new(&folder, &bench.lab.settings).on_ports(PORT, PORT + 1);
+    let _stops = Stops(&edge);
     edge.start()?;
-    let rows = [ours(bench, &edge), plain(bench, &edge)];
-    edge.stop();
-    let mut all = Vec::new();
-    for rows in rows {
-        all.extend(rows?);
-    }
+    let rows = [ours(bench, &edge)?, plain(bench, &edge)?].concat();
     let head = [
         "",
         "it says",
@@ -50,7 +46,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
     );
     let note = "At the floating IP itself nobody bridges the moment in which the address changes over from the old server to the new; the edge \
                 does, which is why a blade's services are reached through it.";
-    Ok(Section::table("Requests lost in an update", &before, &head, &all).and(note))
+    Ok(Section::table("Requests lost in an update", &before, &head, &rows).and(note))
 }
 
 fn ours(bench: &Bench, edge: &Edge) -> anyhow::Result<Vec<Vec<String>>> {
@@ -153,12 +149,9 @@ impl Visitors {
     /// Makes the site's route, and waits until both are answered.
     fn new(bench: &Bench, edge: &Edge, name: &str, site: &str) -> anyhow::Result<Self> {
         let host = format!("{name}.bench.test");
-        let wish = json!({
-            "blade": name, "service": "site", "port": 80, "host": host, "path": "/", "targets": { "users": site },
-            "access": { "users": { "enabled": true, "justification": "a measurement" } },
-        });
-        let made = edge.call("POST", "/v1/routes", &edge.pipeline()?, Some(&wish))?;
-        edge.approve(made["id"].as_str().context("a route has no id")?, "users")?;
+        let wish = edge::wish(name, &host, site, &["users"]);
+        let route = edge.ask_for(&wish, &edge.pipeline()?)?;
+        edge.approve(&route, "users")?;
         let address = site.split(':').next().unwrap_or_default();
         let through = Place::new(VISITOR, edge.users(), &host).on_port(PORT);
         let both = Self {

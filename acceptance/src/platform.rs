@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::lab::Error;
 
-pub use files::copy_tree;
+pub use files::{copy_tree, remove_tree};
+
+/// The checkout that this was built from.
+pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Reads, writes and makes files with errors that name them.
 mod files {
@@ -35,6 +38,17 @@ mod files {
         let _ = std::fs::remove_file(to);
         let what = format!("copy {} to {}", from.display(), to.display());
         std::fs::copy(from, to).map(drop).map_err(Error::io(what))
+    }
+
+    /// Takes a folder away with all that is in it, if it is there.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub fn remove_tree(folder: &Path) -> Result<(), Error> {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(Error::io(format!("remove {}", folder.display()))),
+        }
     }
 
     /// Copies a folder with all that is in it, but for what a CLI keeps there.

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(crate) const VERSION: &str = "2018-08-31";
 
 /// Heat's type of a volume.
-pub(crate) const VOLUME: &str = "OS::Cinder::Volume";
+pub const VOLUME_TYPE: &str = "OS::Cinder::Volume";
 
 /// A template. Maps are sorted, so the same template always has the same text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,8 @@ impl Template {
 
     /// The volumes: name of the resource, and the server and the volume that it is for.
     pub fn volumes(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let volumes = self.resources.iter().filter(|(_, one)| one.kind == VOLUME);
+        let volumes = self.resources.iter();
+        let volumes = volumes.filter(|(_, one)| one.kind == VOLUME_TYPE);
         volumes.filter_map(|(resource, _)| {
             let (volume, server) = resource.strip_prefix("volume-")?.split_once('_')?;
             Some((&**resource, server, volume))

@@ -14,7 +14,7 @@ use crate::blade::Audience;
 use crate::compile::Compiled;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::{Resource, Template, VOLUME, has_revision};
+use crate::template::{Resource, Template, VOLUME_TYPE, has_revision};
 
 /// What a step does; the word that a person sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +62,13 @@ pub struct Replacement {
     pub to: Revision,
     /// How.
     pub strategy: Strategy,
+}
+
+impl Replacement {
+    /// Whether the old revision goes before the new one comes.
+    pub fn is_recreated(&self) -> bool {
+        self.strategy == Strategy::Recreate
+    }
 }
 
 /// The servers that get another revision; `strategy` decides how each does.
@@ -197,7 +204,7 @@ fn with_old(new: &Template, old: &Template, kept: &[&Replacement]) -> Template {
 fn with_volumes(new: &Template, old: &Template) -> Template {
     let mut template = new.clone();
     for (name, resource) in &old.resources {
-        if resource.kind == VOLUME {
+        if resource.kind == VOLUME_TYPE {
             template
                 .resources
                 .entry(name.clone())

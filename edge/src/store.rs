@@ -12,7 +12,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Row, Sqlite, Transaction};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::token;
@@ -132,8 +132,7 @@ impl Store {
             path,
             ..
         } = &route.spec;
-        let _turn = self.turn.lock().await;
-        let mut transaction = self.pool.begin().await?;
+        let (_turn, mut transaction) = self.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO routes (id, blade, service, port, host, path, requester, created_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -173,8 +172,7 @@ impl Store {
             path,
             ..
         } = &route.spec;
-        let _turn = self.turn.lock().await;
-        let mut transaction = self.pool.begin().await?;
+        let (_turn, mut transaction) = self.begin().await?;
         let updated = sqlx::query(
             "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ? WHERE id = ?",
         )
@@ -200,8 +198,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _turn = self.turn.lock().await;
-        let mut transaction = self.pool.begin().await?;
+        let (_turn, mut transaction) = self.begin().await?;
         write_accesses(&mut transaction, route).await?;
         let access = route.decisions.get(&audience);
         let action = access.map_or("decide", |access| access.state.as_str());
@@ -223,14 +220,19 @@ impl Store {
 
     /// Takes a route away.
     pub async fn delete(&self, route: &Route, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        let _turn = self.turn.lock().await;
-        let mut transaction = self.pool.begin().await?;
+        let (_turn, mut transaction) = self.begin().await?;
         sqlx::query("DELETE FROM routes WHERE id = ?")
             .bind(route.id.to_string())
             .execute(&mut *transaction)
             .await?;
         journal(&mut transaction, now, by, "delete", route, None, "").await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// Begins to write, when it is this one's turn; the turn lasts until what is given first is dropped.
+    async fn begin(&self) -> Result<(MutexGuard<'_, ()>, Transaction<'_, Sqlite>), StoreError> {
+        let turn = self.turn.lock().await;
+        Ok((turn, self.pool.begin().await?))
     }
 
     async fn taken<T>(

@@ -202,14 +202,32 @@ impl Edge {
         self.token("ada", &["--role", "administrator"])
     }
 
+    /// Asks for a route. Gives its id.
+    ///
+    /// # Errors
+    /// When the edge refuses.
+    pub fn ask_for(&self, wish: &Value, token: &str) -> Result<String, Error> {
+        let made = self.call("POST", "/v1/routes", token, Some(wish))?;
+        let id = made["id"].as_str().map(str::to_owned);
+        id.ok_or_else(|| Error::Unexpected(format!("a route without an id: {made}")))
+    }
+
     /// Approves the access of an audience.
     ///
     /// # Errors
     /// When the edge refuses.
     pub fn approve(&self, route: &str, audience: &str) -> Result<Value, Error> {
+        self.approve_by(&self.administrator()?, route, audience)
+    }
+
+    /// The same by a token that is known to be good.
+    ///
+    /// # Errors
+    /// When the edge refuses.
+    pub fn approve_by(&self, token: &str, route: &str, audience: &str) -> Result<Value, Error> {
         let path = format!("/v1/routes/{route}/access/{audience}");
         let body = json!({ "decision": "approve", "reason": "seen and agreed" });
-        self.call("POST", &path, &self.administrator()?, Some(&body))
+        self.call("POST", &path, token, Some(&body))
     }
 
     /// A call to the API.
@@ -255,4 +273,21 @@ impl Edge {
         }
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
+}
+
+/// A wish for a route of a blade's to a target, for some audiences.
+#[must_use]
+pub fn wish(blade: &str, host: &str, target: &str, audiences: &[&str]) -> Value {
+    let port = target.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    let for_each = |value: Value| -> Value {
+        let pairs = audiences
+            .iter()
+            .map(|one| ((*one).to_owned(), value.clone()));
+        Value::Object(pairs.collect())
+    };
+    json!({
+        "blade": blade, "service": "site", "port": port.and_then(Result::ok), "host": host, "path": "/",
+        "targets": for_each(target.into()),
+        "access": for_each(json!({ "enabled": true, "justification": "a test" })),
+    })
 }

@@ -9,7 +9,7 @@ use super::{Build, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
-use crate::template::{Resource, VOLUME};
+use crate::template::{Resource, VOLUME_TYPE};
 use crate::user_data::{self, UserData};
 
 /// What Heat waits for on top of a server's own limit: the boot before its user data runs.
@@ -145,7 +145,7 @@ impl Parts<'_> {
             let properties = json!({ "name": title, "size": volume.size });
             build.resource(
                 self.lasting(&format!("volume-{name}")),
-                Resource::new(VOLUME, properties),
+                Resource::new(VOLUME_TYPE, properties),
             );
             let properties = json!({
                 "instance_uuid": get_resource(&self.of_revision("server")),

@@ -221,10 +221,7 @@ async fn online(
         let free = quota::free(&session, &project).await?;
         problems.extend(resolve::free_problems(wanted, &resolved.sizes, &free));
     }
-    if replaced
-        .iter()
-        .any(|one| one.strategy == Strategy::Recreate)
-    {
+    if replaced.iter().any(Replacement::is_recreated) {
         problems.extend(snapshots::problems(&session, &wanted.name, replaced).await?);
     }
     problems.into_result()?;

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use mkys_blade::update::{Replacement, Strategy};
-use mkys_blade::{BladeName, Template};
+use mkys_blade::update::Replacement;
+use mkys_blade::{BladeName, Template, VOLUME_TYPE};
 use mkys_plugin::{Diagnostic, Diagnostics};
 
 use super::waiting::{GaveUp, Patience};
@@ -88,9 +88,7 @@ async fn held(
     replaced: &[Replacement],
 ) -> Result<Vec<Held>, CloudError> {
     let recreated = |server: &str| {
-        let mut recreated = replaced
-            .iter()
-            .filter(|one| one.strategy == Strategy::Recreate);
+        let mut recreated = replaced.iter().filter(|one| one.is_recreated());
         recreated.find(|one| one.server.as_ref() == server)
     };
     let volumes: BTreeMap<_, _> = stands
@@ -312,7 +310,7 @@ pub(super) async fn clear(
     let resources = heat::resources(session, stack).await?;
     let volumes: BTreeMap<_, _> = resources
         .iter()
-        .filter(|one| one.resource_type == "OS::Cinder::Volume" && wanted(&one.resource_name))
+        .filter(|one| one.resource_type == VOLUME_TYPE && wanted(&one.resource_name))
         .map(|one| (&*one.physical_resource_id, &*one.resource_name))
         .collect();
     if volumes.is_empty() {

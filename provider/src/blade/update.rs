@@ -172,9 +172,8 @@ impl Change<'_> {
             self.guard = Guard::take(session, stack, name, change, patience).await?;
         }
         let after = &step.template.resources;
-        let mut volumes = before.volumes();
-        if volumes.any(|(resource, ..)| !after.contains_key(resource)) {
-            let goes = |resource: &str| !after.contains_key(resource);
+        let goes = |resource: &str| !after.contains_key(resource);
+        if before.volumes().any(|(resource, ..)| goes(resource)) {
             snapshots::clear(session, stack, goes, patience).await?;
         }
         Ok(())
@@ -182,10 +181,7 @@ impl Change<'_> {
 
     /// Whether a template has the old revision of all that is taken away.
     fn has_old(&self, template: Option<&Template>) -> bool {
-        let mut recreated = self
-            .replaced
-            .iter()
-            .filter(|one| one.strategy == Strategy::Recreate);
+        let mut recreated = self.replaced.iter().filter(|one| one.is_recreated());
         template.is_some_and(|template| {
             recreated.all(|one| template.resources_of(one.from.as_str()).next().is_some())
         })

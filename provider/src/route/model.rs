@@ -127,6 +127,11 @@ impl Model {
             )
     }
 
+    /// Name of the blade, where it is known.
+    pub(super) fn blade_name(&self) -> Option<&str> {
+        self.blade.known()?.name.as_str()
+    }
+
     /// Host and path, where both are known.
     pub(super) fn place(&self) -> Option<Place> {
         Some((

@@ -136,8 +136,7 @@ impl Places {
 impl Claim {
     fn in_the_way(&self, (host, path): &Place) -> Diagnostics {
         let service = self.wish.service.as_str().unwrap_or_default();
-        let blade = self.wish.blade.known();
-        let blade = blade.and_then(|blade| blade.name.as_str());
+        let blade = self.wish.blade_name();
         let blade = blade.map_or_else(String::new, |blade| format!(" of blade {blade:?}"));
         let route = self.holder.route();
         let route = route.map_or_else(String::new, |route| format!(" (route {route})"));

@@ -64,8 +64,7 @@ fn check_rights(actor: &Actor, planned: &Model, targets: &Targets) -> Result<(),
         }
     };
     actor.check_asks().map_err(refused(None))?;
-    let blade = planned.blade.known().and_then(|blade| blade.name.as_str());
-    if let Some(blade) = blade {
+    if let Some(blade) = planned.blade_name() {
         actor.check_blade(blade).map_err(refused(Some("blade")))?;
     }
     let mut problems = Diagnostics::new();
@@ -86,7 +85,7 @@ pub(super) async fn check_place(
     planned: &Model,
     replaced: Option<Uuid>,
 ) -> Result<(), Diagnostics> {
-    let (Some(host), Some(path)) = (planned.host.as_str(), planned.path.as_str()) else {
+    let Some((host, path)) = planned.place() else {
         return Ok(());
     };
     let routes = edge.routes().await.map_err(told)?;
@@ -97,8 +96,7 @@ pub(super) async fn check_place(
     // an unfinished one of the very same wish is taken over by the create
     let taken = taken.filter(|held| {
         let service = planned.service.as_str() == Some(held.spec.service.as_str());
-        let blade = planned.blade.known().and_then(|blade| blade.name.as_str());
-        !(service && blade == Some(held.spec.blade.as_str()))
+        !(service && planned.blade_name() == Some(held.spec.blade.as_str()))
     });
     let Some(held) = taken else { return Ok(()) };
     let detail = format!(

@@ -10,12 +10,10 @@ use mkys_acceptance::place::{ARTEFACTS_PORT, CLOUD};
 use mkys_acceptance::platform::cli::{Cli, Workspace};
 use mkys_acceptance::platform::edge::Edge;
 use mkys_acceptance::platform::monitor::Monitor;
-use mkys_acceptance::platform::{self, copy_tree};
+use mkys_acceptance::platform::{self, SOURCE, copy_tree};
 
 /// Where the demo keeps its state: one a machine, like the lab.
 const STATE: &str = "/var/lib/mkys-demo";
-/// This checkout.
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Everything that the story plays with.
 pub(crate) struct Stage {
@@ -126,12 +124,7 @@ impl Stage {
 
     /// Takes the demo's own files away.
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
-        match std::fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{} stays", self.folder.display()))
-            }
-            _ => Ok(()),
-        }
+        Ok(platform::remove_tree(&self.folder)?)
     }
 
     pub(crate) fn is_clear(&self) -> bool {

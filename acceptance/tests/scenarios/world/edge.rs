@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use mkys_acceptance::lab::Lab;
 use mkys_acceptance::netns::connect_from;
 use mkys_acceptance::place::{OPERATOR, VISITOR};
-use mkys_acceptance::platform::edge::Edge;
+use mkys_acceptance::platform::edge::{self, Edge};
 use mkys_acceptance::platform::visitor::{Answer, Place};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::service::Upgraded;
 use super::stage::Stage;
@@ -92,10 +92,7 @@ impl Beside {
 
     /// Asks for a route. Gives its id.
     pub(crate) fn ask_for(&self, wish: &Value) -> String {
-        let route = self
-            .call("POST", "/v1/routes", &self.requester, Some(wish))
-            .unwrap();
-        route["id"].as_str().unwrap().to_owned()
+        self.edge.ask_for(wish, &self.requester).unwrap()
     }
 
     /// Changes a route. Gives what is decided now.
@@ -146,11 +143,5 @@ impl Drop for Beside {
 
 /// A wish for a route to a target, for both audiences.
 pub(crate) fn wish(host: &str, target: &str) -> Value {
-    let port: u16 = target.rsplit_once(':').unwrap().1.parse().unwrap();
-    let reason = json!({ "enabled": true, "justification": "a test" });
-    json!({
-        "blade": "games", "service": "site", "port": port, "host": host, "path": "/",
-        "targets": { "users": target, "devops": target },
-        "access": { "users": reason, "devops": reason },
-    })
+    edge::wish("games", host, target, &["users", "devops"])
 }

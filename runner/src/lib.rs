@@ -18,9 +18,14 @@
 //! ```
 
 mod limits;
+mod spec;
 mod state;
 mod verdict;
 
 pub use limits::Limits;
+pub use spec::{
+    Answers, Computation, Container, Gpu, Image, Input, Owner, Resources, RunName, SecretName,
+    Session, SpecError, TextError, Variable,
+};
 pub use state::{Event, Observation, State, Wants};
 pub use verdict::{Cause, Failure, Verdict};

@@ -1,0 +1,16 @@
+//! What a run's first process and the run's owner say to each other, shared by both so that they cannot drift.
+//!
+//! The owner listens on a unix socket; each run's first process connects to it, says what run it is ([`ToOwner::Hello`]) and
+//! in what phase, and is told what to do ([`ToRun`]). A connection that breaks is made again: the phase of the new greeting says
+//! all that a new owner has to know. Anything that the owner says renews the run's lease.
+
+pub mod files;
+mod frame;
+mod message;
+mod path;
+mod settings;
+
+pub use frame::{CHUNK, Frame, FrameError};
+pub use message::{End, Exit, Phase, ToOwner, ToRun};
+pub use path::{FilePath, FilePathError};
+pub use settings::Settings;

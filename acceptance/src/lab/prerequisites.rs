@@ -71,7 +71,9 @@ fn debian() -> Result<(), Error> {
 fn namespaces() -> Result<(), Error> {
     external::run(&["unshare", "--net", "--mount", "true"])
         .map(drop)
-        .map_err(|_| Error::Machine("it can't make network and mount namespaces".into()))
+        .map_err(|error| {
+            Error::Machine(format!("it can't make network and mount namespaces: {error}"))
+        })
 }
 
 fn space(lab: &Lab) -> Result<(), Error> {

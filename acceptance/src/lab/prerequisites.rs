@@ -72,7 +72,9 @@ fn namespaces() -> Result<(), Error> {
     external::run(&["unshare", "--net", "--mount", "true"])
         .map(drop)
         .map_err(|error| {
-            Error::Machine(format!("it can't make network and mount namespaces: {error}"))
+            Error::Machine(format!(
+                "it can't make network and mount namespaces: {error}"
+            ))
         })
 }
 

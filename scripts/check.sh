@@ -14,5 +14,6 @@ say "unit, golden and property tests"
 # golden files that differ fail; none is written
 INSTA_UPDATE=no cargo test --quiet --workspace --lib --bins
 INSTA_UPDATE=no cargo test --quiet -p mkys-blade --test golden --test problems --test properties
+cargo test --quiet -p mkys-runner --test state
 say "documentation's examples"
 cargo test --quiet --workspace --doc

@@ -11,18 +11,34 @@
 //! let limits = Limits::computation(SignedDuration::from_mins(10));
 //! let now = Timestamp::UNIX_EPOCH;
 //! let state = State::submitted(now)
-//!     .next(&Event::Seen(Observation::Running), now, &limits)
+//!     .next(&Event::Seen(Observation::Running { since: now }), now, &limits)
 //!     .next(&Event::Seen(Observation::Exited { code: 0, words: String::new() }), now, &limits);
 //! assert!(matches!(&state, State::Ending { verdict: Verdict::Succeeded, .. }));
 //! assert!(state.wants().result, "the result is taken before anything is destroyed");
 //! ```
 
+pub mod engine;
+mod executor;
+mod life;
 mod limits;
+mod log;
+mod outcome;
+mod plan;
+mod result;
+mod run;
+mod runner;
 mod spec;
 mod state;
 mod verdict;
 
+pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 pub use limits::Limits;
+pub use log::{LogLine, LogPlace};
+pub use outcome::{Outcome, Receipt};
+pub use plan::{Content, Plan, PlanError, Work};
+pub use result::{Keep, ResultContent, ResultFile};
+pub use run::Run;
+pub use runner::{Runner, StartError};
 pub use spec::{
     Answers, Computation, Container, Gpu, Image, Input, Owner, Resources, RunName, SecretName,
     Session, SpecError, TextError, Variable,

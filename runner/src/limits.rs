@@ -1,9 +1,10 @@
 //! How long a run may stay in each of its states.
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 /// Limits of a run. Each state has one, so that no run stays for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Until the executor shows it after it was submitted.
     pub submit: SignedDuration,

@@ -65,8 +65,11 @@ pub enum Observation {
         /// In the executor's words.
         words: String,
     },
-    /// Its container runs.
-    Running,
+    /// Its command runs.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
     /// Its command ended by itself.
     Exited {
         /// Its exit code.
@@ -171,6 +174,30 @@ impl State {
         }
     }
 
+    /// When the state is over for having lasted too long, unless something happens; `None` for what lasts for good.
+    #[must_use]
+    pub fn until(&self, limits: &Limits) -> Option<Timestamp> {
+        let after = |since: &Timestamp, limit: SignedDuration| since.saturating_add(limit).ok();
+        match self {
+            Self::Submitted { since } => after(since, limits.submit),
+            Self::Starting { since, .. } => after(since, limits.start),
+            Self::Running { since } => {
+                let answer = limits.answer.and_then(|answer| after(since, answer));
+                after(since, limits.run).into_iter().chain(answer).min()
+            }
+            Self::Serving { since, active } => {
+                let idle = limits.idle.and_then(|idle| after(active, idle));
+                after(since, limits.run).into_iter().chain(idle).min()
+            }
+            Self::Ending {
+                since,
+                result: true,
+                ..
+            } => after(since, limits.collect),
+            Self::Ending { .. } | Self::Gone { .. } => None,
+        }
+    }
+
     fn alive(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
         let verdict = match event {
             Event::Seen(seen) => return self.seen(seen, now, limits),
@@ -224,11 +251,14 @@ impl State {
                     cause: *cause,
                 }
             }
-            (Observation::Running, Self::Submitted { .. } | Self::Starting { .. }) => {
-                Self::Running { since: now }
+            (Observation::Running { since }, Self::Submitted { .. } | Self::Starting { .. }) => {
+                Self::Running {
+                    // clocks differ: nothing has run since later than now
+                    since: (*since).min(now),
+                }
             }
             // what comes late, or is seen again
-            (Observation::Waiting { .. } | Observation::Running, other) => other,
+            (Observation::Waiting { .. } | Observation::Running { .. }, other) => other,
             // a computation's result is in what ended well; a session has none
             (Observation::Exited { code: 0, .. }, _) => {
                 end(now, Verdict::Succeeded, limits.answer.is_none())

@@ -90,6 +90,14 @@ pub enum Cause {
     AdmissionRefused,
     /// The caller has not the rights.
     Forbidden,
+    /// Another run has its name.
+    NameTaken,
+    /// A secret that it names is not there, or can't be read.
+    SecretMissing,
+    /// Its inputs can't be put in place.
+    Files,
+    /// There is no room left on the disk of the machine that is to run it.
+    Disk,
     /// Its result is missing, too large or not where it may be.
     Result,
     /// The caller cancelled it.

@@ -35,7 +35,9 @@ fn waiting(cause: Cause) -> Event {
     Event::Seen(Observation::Waiting { cause, words })
 }
 
-const RUNNING: Event = Event::Seen(Observation::Running);
+const RUNNING: Event = Event::Seen(Observation::Running {
+    since: Timestamp::MAX,
+});
 
 /// Plays events, each some seconds after the one before.
 fn play(limits: &Limits, events: &[(i64, Event)]) -> (State, Timestamp) {
@@ -231,5 +233,24 @@ proptest! {
         prop_assert!(matches!(state, State::Gone { .. }), "{state:?}");
         let gone = state.clone().next(&RUNNING, now, &limits);
         prop_assert_eq!(gone, state);
+    }
+
+    #[test]
+    fn its_time_is_over_exactly_when_it_says(
+        is_session: bool,
+        events in prop::collection::vec((0..700_i64, event()), 0..20),
+    ) {
+        let limits = if is_session { session() } else { computation() };
+        let (state, now) = play(&limits, &events);
+        let Some(until) = state.until(&limits) else {
+            prop_assert!(!state.wants().container, "{state:?} lasts for good");
+            return Ok(());
+        };
+        if until > now {
+            let before = until - SignedDuration::from_nanos(1);
+            prop_assert_eq!(&state.clone().next(&Event::Tick, before, &limits), &state);
+        }
+        let after = state.clone().next(&Event::Tick, until.max(now), &limits);
+        prop_assert!(rank(&after) > rank(&state), "{state:?} is still there");
     }
 }

@@ -38,7 +38,7 @@ pub(crate) enum Happened {
 
 /// Lives until the owner wants nothing any more, or nobody is the owner; gives the exit code.
 pub(crate) fn live(settings: Settings, command: Vec<OsString>) -> io::Result<i32> {
-    for directory in [&settings.inputs, &settings.results] {
+    for directory in [&settings.files, &settings.results] {
         fs::create_dir_all(directory).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
         })?;
@@ -119,6 +119,7 @@ struct Life {
     link: Option<Link>,
     receiving: Option<Receiving>,
     lease: Instant,
+    started: Option<Instant>,
     limit: Option<Instant>,
     /// Nobody will take anything any more.
     leave: bool,
@@ -133,6 +134,7 @@ impl Life {
             stage: Stage::Waiting,
             link: None,
             receiving: None,
+            started: None,
             limit: None,
             leave: false,
         }
@@ -247,7 +249,12 @@ impl Life {
     fn phase(&self) -> Phase {
         match &self.stage {
             Stage::Waiting => Phase::Waiting,
-            Stage::Running { .. } | Stage::Sweeping { .. } => Phase::Running,
+            Stage::Running { .. } | Stage::Sweeping { .. } => {
+                let ran = self.started.map(|started| started.elapsed());
+                let for_ms =
+                    ran.map_or(0, |ran| u64::try_from(ran.as_millis()).unwrap_or(u64::MAX));
+                Phase::Running { for_ms }
+            }
             Stage::Exited(exit) => Phase::Exited { exit: exit.clone() },
         }
     }
@@ -268,7 +275,7 @@ impl Life {
 
     fn receive(&mut self, path: FilePath, length: u64) {
         // one that was begun over a connection that broke is begun anew
-        match files::create_input(&self.settings.inputs, &path) {
+        match files::create_input(&self.settings.files, &path) {
             Ok(file) if matches!(self.stage, Stage::Waiting) => {
                 self.receiving = Some(Receiving {
                     path,
@@ -319,14 +326,14 @@ impl Life {
         }
         match child::start(&self.command) {
             Ok(child) => {
+                self.started = Some(now);
                 self.limit = Some(now + Duration::from_secs(self.settings.limit_s));
                 self.stage = Stage::Running {
                     child,
                     ending: None,
                 };
-                self.say(ToOwner::Phase {
-                    phase: Phase::Running,
-                });
+                let phase = self.phase();
+                self.say(ToOwner::Phase { phase });
             }
             Err(error) => {
                 // as a shell says it: 127 for what is not there, 126 for what can't be run

@@ -51,7 +51,7 @@ pub enum ToRun {
     Renew,
     /// An input follows, as data.
     File {
-        /// Its path below the inputs.
+        /// Its path below the files.
         path: FilePath,
         /// Its length in bytes.
         length: u64,
@@ -78,7 +78,10 @@ pub enum Phase {
     /// It waits for its inputs.
     Waiting,
     /// Its command runs.
-    Running,
+    Running {
+        /// For how long it has, in milliseconds.
+        for_ms: u64,
+    },
     /// Its command has ended, and what it left can be taken.
     Exited {
         /// How.

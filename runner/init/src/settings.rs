@@ -14,8 +14,8 @@ pub struct Settings {
     pub token: String,
     /// The owner's socket.
     pub socket: PathBuf,
-    /// Where inputs are put.
-    pub inputs: PathBuf,
+    /// Where the files that the owner gives are put.
+    pub files: PathBuf,
     /// Where results are found.
     pub results: PathBuf,
     /// For how long it goes on without a word of the owner, in seconds.

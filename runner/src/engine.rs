@@ -1,0 +1,497 @@
+//! Runs on one machine: a container engine, Docker or Podman, through the API that both have.
+//!
+//! The static `mkys-init` is the first process of each container and connects to a socket of this process, which is mounted into it.
+//! What is said there renews the run's lease: when nobody says anything for as long as the lease is, the container ends by itself
+//! and the engine removes it. So an application that is killed leaves nothing behind, and one that is started anew in time goes on
+//! with its runs.
+
+mod body;
+mod hub;
+mod images;
+mod triage;
+mod watch;
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use jiff::SignedDuration;
+use mkys_init::ToRun;
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
+use crate::log::{LogLine, LogPlace, Reading};
+use crate::plan::Plan;
+use crate::spec::{Owner, RunName};
+use crate::verdict::{Cause, Failure};
+use hub::Hub;
+
+/// Where a container finds its owner's socket and its first process.
+const OWNER_DIRECTORY: &str = "/.mkys/owner";
+const INIT: &str = "/.mkys/init";
+const SOCKET: &str = "owner.sock";
+
+/// How long the engine may take for one answer.
+const ANSWER_S: u64 = 60;
+
+/// Where the engine is, and where this owner's things are.
+#[derive(Clone, Debug, bon::Builder)]
+pub struct EngineSettings {
+    /// Whose runs they are. One process at a time has an owner's runs.
+    pub owner: Owner,
+    /// The static first process, `mkys-init`, as the engine's machine sees it.
+    #[builder(into)]
+    pub init: PathBuf,
+    /// The engine's API; `/run/podman/podman.sock` by default, else `/var/run/docker.sock`.
+    #[builder(into)]
+    pub socket: Option<PathBuf>,
+    /// Where the owner's socket is; `/run/mkys-runner` by default. A directory of the owner's name is made in it.
+    #[builder(default = PathBuf::from("/run/mkys-runner"), into)]
+    pub directory: PathBuf,
+    /// How long a run lives on when its owner does not: three minutes by default.
+    #[builder(default = SignedDuration::from_mins(3))]
+    pub lease: SignedDuration,
+    /// A directory that holds secrets: each a directory of its name with a file for each of its keys.
+    #[builder(into)]
+    pub secrets: Option<PathBuf>,
+}
+
+/// Why an engine can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Another process has the owner's runs.
+    #[error("another process runs as owner {owner}: it holds {}", file.display())]
+    Owned {
+        /// The owner.
+        owner: Owner,
+        /// The lock's file.
+        file: PathBuf,
+    },
+    /// The owner's directory or socket can't be made.
+    #[error("{}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no static first process.
+    #[error("{} is not the static mkys-init: give the place of it in EngineSettings::init", path.display())]
+    Init {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The engine does not answer.
+    #[error("no container engine answers at {}", socket.display())]
+    Unreachable {
+        /// Its API.
+        socket: PathBuf,
+        /// Its reason.
+        source: Box<bollard::errors::Error>,
+    },
+}
+
+/// A container engine, with the runs of one owner.
+#[derive(Debug)]
+pub struct Engine {
+    docker: Docker,
+    settings: EngineSettings,
+    hub: Arc<Hub>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Held for as long as the owner's runs are this process's.
+    _lock: File,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Engine {
+    /// Connects to the engine and takes the owner's runs over.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] when the engine does not answer, another process is this owner, or its directory can't be made.
+    pub async fn connect(settings: EngineSettings) -> Result<Self, EngineError> {
+        if !is_static(&settings.init) {
+            let path = settings.init.clone();
+            return Err(EngineError::Init { path });
+        }
+        let socket = engine_socket(&settings);
+        let unreachable = |source| EngineError::Unreachable {
+            socket: socket.clone(),
+            source: Box::new(source),
+        };
+        let address = socket.to_string_lossy();
+        let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
+            .map_err(unreachable)?;
+        let docker = docker.negotiate_version().await.map_err(unreachable)?;
+
+        let directory = settings.directory.join(settings.owner.as_str());
+        let (lock, listener) = own(&settings.owner, &directory)?;
+        let hub = Arc::new(Hub::new(settings.secrets.clone()));
+        let tasks = vec![
+            tokio::spawn(hub::listen(Arc::clone(&hub), listener)),
+            tokio::spawn(watch::events(
+                docker.clone(),
+                settings.owner.clone(),
+                Arc::clone(&hub),
+            )),
+        ];
+        Ok(Self {
+            docker,
+            settings,
+            hub,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    fn container(&self, run: &RunName) -> String {
+        body::container_name(&self.settings.owner, run)
+    }
+
+    fn name(&self) -> String {
+        format!(
+            "the container engine at {}",
+            engine_socket(&self.settings).display()
+        )
+    }
+
+    fn error(
+        &self,
+        action: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ExecutorError {
+        ExecutorError {
+            executor: self.name(),
+            action: action.into(),
+            source: source.into(),
+        }
+    }
+
+    async fn containers(&self) -> Result<Vec<body::Found>, ExecutorError> {
+        watch::containers(&self.docker, &self.settings.owner)
+            .await
+            .map_err(|error| self.error("list its containers", error))
+    }
+
+    async fn image(&self, plan: &Plan) -> Result<images::Ready, SubmitError> {
+        let image = &plan.container.image;
+        let ready = images::ready(&self.docker, image).await;
+        ready.map_err(|error| match error {
+            images::ImageError::Refused(failure) => SubmitError::Refused(failure),
+            images::ImageError::Engine(error) => {
+                SubmitError::Executor(self.error(format!("pull {image}"), error))
+            }
+        })
+    }
+
+    /// Creates and starts the container of a run whose image is there.
+    async fn begin(&self, plan: &Plan, image: &images::Ready) -> Result<(), SubmitError> {
+        let name = self.container(&plan.name);
+        let token = Uuid::new_v4().to_string();
+        let create =
+            body::create(&self.settings, plan, image, &token).map_err(SubmitError::Refused)?;
+        self.hub.expect(plan, &token);
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let refuse = |action: &str, error: bollard::errors::Error| match triage::refusal(&error) {
+            Some(failure) => SubmitError::Refused(failure),
+            None => SubmitError::Executor(self.error(format!("{action} {name}"), error)),
+        };
+        match self.docker.create_container(Some(options), create).await {
+            Ok(_) => {}
+            // asked again after an answer that was lost
+            Err(error) if triage::status(&error) == Some(409) => {
+                self.adopt(plan).await?;
+            }
+            Err(error) => return Err(refuse("create", error)),
+        }
+        match self
+            .docker
+            .start_container(&name, None::<StartContainerOptions>)
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let refused = refuse("start", error);
+                self.remove(&name).await?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Takes over a container of the plan's name, if it is the same work.
+    async fn adopt(&self, plan: &Plan) -> Result<(), SubmitError> {
+        let found = self.containers().await?;
+        let same = found.into_iter().find(|found| found.plan.name == plan.name);
+        match same {
+            Some(found) if found.plan.is_same_as(plan) => {
+                self.hub.adopt(plan, &found.token_sha256);
+                Ok(())
+            }
+            _ => Err(SubmitError::Other(plan.name.clone())),
+        }
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        match self.docker.remove_container(name, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) if triage::is_absent(&error) => Ok(()),
+            Err(error) => Err(self.error(format!("remove {name}"), error)),
+        }
+    }
+
+    async fn is_there(&self, name: &str) -> Result<bool, ExecutorError> {
+        match self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) if triage::is_absent(&error) => Ok(false),
+            Err(error) => Err(self.error(format!("inspect {name}"), error)),
+        }
+    }
+}
+
+impl Executor for Engine {
+    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
+        let found = self.containers().await?;
+        Ok(found
+            .into_iter()
+            .map(|found| {
+                self.hub.adopt(&found.plan, &found.token_sha256);
+                found.plan
+            })
+            .collect())
+    }
+
+    fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {
+        self.hub.watch()
+    }
+
+    async fn prepare(&self, plan: &Plan) -> Result<(), SubmitError> {
+        self.image(plan).await.map(drop)
+    }
+
+    async fn submit(&self, plan: &Plan) -> Result<(), SubmitError> {
+        match self.hub.known(&plan.name) {
+            Some(known) if known.is_same_as(plan) => return Ok(()),
+            Some(_) => return Err(SubmitError::Other(plan.name.clone())),
+            None => {}
+        }
+        let image = self.image(plan).await?;
+        let begun = self.begin(plan, &image).await;
+        if begun.is_err() {
+            self.hub.forget(&plan.name);
+        }
+        begun
+    }
+
+    fn renew_every(&self) -> Duration {
+        self.settings.lease.unsigned_abs() / 6
+    }
+
+    async fn renew(&self, runs: &[RunName]) -> Result<(), ExecutorError> {
+        for run in runs {
+            self.hub.say(run, ToRun::Renew);
+        }
+        Ok(())
+    }
+
+    async fn take(&self, plan: &Plan) -> Result<mpsc::Receiver<Part>, ExecutorError> {
+        self.hub.take(plan).await.ok_or_else(|| {
+            self.error(
+                format!("reach the first process of {}", plan.name),
+                "it is not connected",
+            )
+        })
+    }
+
+    fn logs(
+        &self,
+        run: &RunName,
+        from: Option<LogPlace>,
+        follow: bool,
+    ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+        let name = self.container(run);
+        let executor = self.name();
+        let since = Reading::since(from).map_or(0, |since| {
+            i32::try_from(since.as_second()).unwrap_or(i32::MAX)
+        });
+        let options = LogsOptionsBuilder::new()
+            .follow(follow)
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .since(since)
+            .build();
+        let mut reading = Reading::from(from);
+        let lines = self.docker.logs(&name, Some(options));
+        lines
+            .filter_map(move |line| {
+                let line = match line {
+                    Ok(line) => triage::log_line(&mut reading, &line).map(Ok),
+                    Err(source) => Some(Err(ExecutorError {
+                        executor: executor.clone(),
+                        action: format!("give the log of {name}"),
+                        source: source.into(),
+                    })),
+                };
+                std::future::ready(line)
+            })
+            .boxed()
+    }
+
+    async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
+        let name = self.container(&plan.name);
+        let gone = || {
+            self.hub.forget(&plan.name);
+            let name = name.clone();
+            Ok(vec![Remains {
+                kind: "container",
+                name,
+            }])
+        };
+        let grace = i32::try_from(plan.grace.as_secs()).unwrap_or(i32::MAX);
+        // its first process ends the command and then itself, and the engine removes what is left
+        self.hub.say(&plan.name, ToRun::Release);
+        let options = StopContainerOptionsBuilder::new()
+            .t(grace.saturating_add(5))
+            .build();
+        match self.docker.stop_container(&name, Some(options)).await {
+            Ok(()) => {}
+            // one that was stopped already, or that was never started
+            Err(error) if triage::is_absent(&error) || triage::status(&error) == Some(304) => {}
+            Err(error) => tracing::debug!(container = name, %error, "the engine does not stop it"),
+        }
+        for wait in [0, 50, 100, 200, 400] {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            if !self.is_there(&name).await? {
+                return gone();
+            }
+        }
+        self.remove(&name).await?;
+        if self.is_there(&name).await? {
+            return Err(self.error(format!("remove {name}"), "it is still there"));
+        }
+        gone()
+    }
+
+    async fn remains(&self) -> Result<Vec<Remains>, ExecutorError> {
+        let label = body::owner_label(&self.settings.owner);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&[("label".to_owned(), vec![label])].into())
+            .build();
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| self.error("list its containers", error))?;
+        let names = listed.into_iter().map(|container| {
+            let names = container.names.unwrap_or_default().join(" ");
+            names.trim_start_matches('/').to_owned()
+        });
+        Ok(names
+            .map(|name| Remains {
+                kind: "container",
+                name,
+            })
+            .collect())
+    }
+}
+
+fn engine_socket(settings: &EngineSettings) -> PathBuf {
+    let usual = ["/run/podman/podman.sock", "/var/run/docker.sock"];
+    let there = || {
+        usual
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|socket| socket.exists())
+    };
+    settings
+        .socket
+        .clone()
+        .or_else(there)
+        .unwrap_or_else(|| PathBuf::from(usual[0]))
+}
+
+/// Whether it is a program for any Linux container: one without an interpreter, which the container would have to have.
+fn is_static(path: &Path) -> bool {
+    const INTERPRETER: u32 = 3;
+    let Ok(program) = fs::read(path) else {
+        return false;
+    };
+    // a 64-bit ELF file, of this machine's byte order
+    let number = |at: usize, length: usize| {
+        let bytes = program.get(at..at + length)?;
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
+    };
+    let headers = || {
+        let (first, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+        (0..count)
+            .map(|header| number(usize::try_from(first + header * size).ok()?, 4))
+            .collect::<Option<Vec<_>>>()
+    };
+    program.starts_with(b"\x7fELF\x02\x01")
+        && headers().is_some_and(|kinds| !kinds.contains(&u64::from(INTERPRETER)))
+}
+
+/// Makes the owner's directory, its lock and its socket.
+fn own(owner: &Owner, directory: &Path) -> Result<(File, UnixListener), EngineError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| EngineError::Io { path, source }
+    };
+    fs::create_dir_all(directory).map_err(failed(directory))?;
+    // the runs' users pass through it to the socket, and may do nothing else
+    fs::set_permissions(directory, Permissions::from_mode(0o711)).map_err(failed(directory))?;
+    let file = directory.join("lock");
+    let lock = File::create(&file).map_err(failed(&file))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| EngineError::Owned {
+        owner: owner.clone(),
+        file: file.clone(),
+    })?;
+    let socket = directory.join(SOCKET);
+    match fs::remove_file(&socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed(&socket)(error));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(&socket).map_err(failed(&socket))?;
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).map_err(failed(&socket))?;
+    Ok((lock, listener))
+}
+
+/// A failure to start, in the engine's words.
+fn failure(cause: Cause, words: impl Into<String>) -> Failure {
+    Failure::new(cause, words)
+}

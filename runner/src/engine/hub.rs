@@ -1,0 +1,399 @@
+//! Where the first processes of all runs of an owner connect to.
+//!
+//! What they say becomes what is seen of their runs. One connection a run: the newest counts.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::{SignedDuration, Timestamp};
+use mkys_init::{CHUNK, FilePath, Frame, Phase, ToOwner, ToRun};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{body, triage};
+use crate::executor::{Part, Seen};
+use crate::plan::{Plan, Work};
+use crate::spec::RunName;
+use crate::state::Observation;
+use crate::verdict::{Cause, Failure};
+
+/// How long somebody who connects has to say who it is.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long the engine has to report that a container whose first process hung up is gone, before it is looked for.
+const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+
+/// The runs of an owner, as their first processes and the engine tell of them.
+#[derive(Debug)]
+pub(super) struct Hub {
+    secrets: Option<PathBuf>,
+    state: Mutex<Runs>,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    entries: HashMap<RunName, Entry>,
+    watchers: Vec<mpsc::UnboundedSender<Seen>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    plan: Plan,
+    token_sha256: String,
+    link: Option<mpsc::UnboundedSender<ToRun>>,
+    seen: Option<Observation>,
+    ended: bool,
+    taking: Option<mpsc::Sender<Part>>,
+}
+
+impl Hub {
+    pub(super) fn new(secrets: Option<PathBuf>) -> Self {
+        let state = Mutex::default();
+        Self { secrets, state }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        // nothing panics while it is held
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what is seen from now on, and first what was seen last of each run.
+    pub(super) fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut runs = self.runs();
+        for (run, entry) in &runs.entries {
+            if let Some(observation) = entry.seen.clone() {
+                let run = run.clone();
+                // the receiver is right here
+                let _ = sender.send(Seen { run, observation });
+            }
+        }
+        runs.watchers.push(sender);
+        receiver
+    }
+
+    /// Something was seen of a run.
+    pub(super) fn see(&self, run: &RunName, observation: Observation) {
+        self.runs().see(run, observation);
+    }
+
+    /// A run's container is about to be created.
+    pub(super) fn expect(&self, plan: &Plan, token: &str) {
+        self.adopt(plan, &body::token_sha256(token));
+    }
+
+    /// A run's container is there. One that is known already stays as it is, but for what is known better now.
+    pub(super) fn adopt(&self, plan: &Plan, token_sha256: &str) {
+        let mut runs = self.runs();
+        match runs.entries.get_mut(&plan.name) {
+            Some(entry) => token_sha256.clone_into(&mut entry.token_sha256),
+            None => {
+                let entry = Entry {
+                    plan: plan.clone(),
+                    token_sha256: token_sha256.to_owned(),
+                    link: None,
+                    seen: None,
+                    ended: false,
+                    taking: None,
+                };
+                runs.entries.insert(plan.name.clone(), entry);
+            }
+        }
+    }
+
+    pub(super) fn known(&self, run: &RunName) -> Option<Plan> {
+        self.runs().entries.get(run).map(|entry| entry.plan.clone())
+    }
+
+    pub(super) fn forget(&self, run: &RunName) {
+        self.runs().entries.remove(run);
+    }
+
+    /// The engine says that a run's container is not there any more.
+    pub(super) fn missing(&self, run: &RunName, observation: Observation) {
+        let mut runs = self.runs();
+        if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
+            runs.see(run, observation);
+        }
+    }
+
+    /// Which runs there are whose end nobody has seen.
+    pub(super) fn alive(&self) -> Vec<RunName> {
+        let runs = self.runs();
+        let alive = runs
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.ended && entry.link.is_some());
+        alive.map(|(run, _)| run.clone()).collect()
+    }
+
+    /// Says something to a run's first process. One that is not connected hears it never: it is told again what counts.
+    pub(super) fn say(&self, run: &RunName, message: ToRun) {
+        if let Some(link) = self
+            .runs()
+            .entries
+            .get(run)
+            .and_then(|entry| entry.link.as_ref())
+        {
+            // a connection that is over is made again
+            let _ = link.send(message);
+        }
+    }
+
+    /// Asks for a run's results; `None` when its first process is not connected.
+    pub(super) async fn take(&self, plan: &Plan) -> Option<mpsc::Receiver<Part>> {
+        let Work::Computation { results, .. } = &plan.work else {
+            return None;
+        };
+        let (sender, parts) = mpsc::channel(8);
+        let mut runs = self.runs();
+        let entry = runs.entries.get_mut(&plan.name)?;
+        let message = ToRun::Take {
+            paths: results.clone(),
+            limit: plan.results_limit(),
+        };
+        entry.link.as_ref()?.send(message).ok()?;
+        entry.taking = Some(sender);
+        Some(parts)
+    }
+
+    /// Whom a greeting is from, if it is from one of the owner's runs.
+    fn greeted(&self, run: &str, token: &str, link: &mpsc::UnboundedSender<ToRun>) -> Option<Plan> {
+        let mut runs = self.runs();
+        let entry = runs.entries.get_mut(&run.parse::<RunName>().ok()?)?;
+        // hashes are compared, so how long it takes tells nothing of the token
+        if body::token_sha256(token) != entry.token_sha256 {
+            return None;
+        }
+        entry.link = Some(link.clone());
+        Some(entry.plan.clone())
+    }
+
+    /// A connection is over.
+    fn hung_up(&self, run: &RunName, link: &mpsc::UnboundedSender<ToRun>) {
+        let mut runs = self.runs();
+        if let Some(entry) = runs.entries.get_mut(run)
+            && entry
+                .link
+                .as_ref()
+                .is_some_and(|newest| newest.same_channel(link))
+        {
+            entry.link = None;
+            entry.taking = None;
+        }
+    }
+
+    fn taking(&self, run: &RunName) -> Option<mpsc::Sender<Part>> {
+        self.runs().entries.get(run)?.taking.clone()
+    }
+
+    fn taken(&self, run: &RunName) {
+        if let Some(entry) = self.runs().entries.get_mut(run) {
+            entry.taking = None;
+        }
+    }
+
+    /// What a run is given before its command starts: its inputs and secrets, as paths below its files.
+    fn files(&self, plan: &Plan) -> Result<Vec<(FilePath, Bytes)>, Failure> {
+        let mut files = Vec::new();
+        let below = |directory: &str, path: &str| format!("{directory}/{path}").parse::<FilePath>();
+        if let Work::Computation { inputs, .. } = &plan.work {
+            for (path, content) in inputs {
+                let Some(bytes) = &content.bytes else {
+                    let words = "its owner went away before it had got its inputs";
+                    return Err(Failure::new(Cause::Cancelled, words));
+                };
+                let path = below("in", path.as_str())
+                    .map_err(|error| Failure::new(Cause::AdmissionRefused, error.to_string()))?;
+                files.push((path, Bytes::from_owner(Arc::clone(bytes))));
+            }
+        }
+        for secret in &plan.container.secrets {
+            let refused = |reason: &dyn std::fmt::Display| {
+                Failure::new(Cause::SecretMissing, format!("secret {secret}: {reason}"))
+            };
+            let Some(secrets) = &self.secrets else {
+                return Err(refused(&"this executor was given no directory of secrets"));
+            };
+            let keys =
+                fs::read_dir(secrets.join(secret.as_str())).map_err(|error| refused(&error))?;
+            for key in keys {
+                let key = key.map_err(|error| refused(&error))?;
+                let bytes = fs::read(key.path()).map_err(|error| refused(&error))?;
+                let name = format!("{secret}/{}", key.file_name().to_string_lossy());
+                let path = below("secrets", &name).map_err(|error| refused(&error))?;
+                files.push((path, bytes.into()));
+            }
+        }
+        Ok(files)
+    }
+}
+
+impl Runs {
+    fn see(&mut self, run: &RunName, observation: Observation) {
+        if let Some(entry) = self.entries.get_mut(run) {
+            entry.ended |= matches!(
+                observation,
+                Observation::Exited { .. } | Observation::Failed(_) | Observation::Missing { .. }
+            );
+            entry.seen = Some(observation.clone());
+        }
+        let seen = Seen {
+            run: run.clone(),
+            observation,
+        };
+        self.watchers
+            .retain(|watcher| watcher.send(seen.clone()).is_ok());
+    }
+}
+
+/// Takes connections for as long as it is let.
+pub(super) async fn listen(hub: Arc<Hub>, listener: UnixListener) {
+    // they end with this
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let hub = Arc::clone(&hub);
+                connections.spawn(async move {
+                    if let Err(error) = converse(&hub, stream).await {
+                        tracing::debug!(%error, "a connection of a run is over");
+                    }
+                });
+            }
+            Err(error) => {
+                // too many open files, most likely: runs connect again
+                tracing::warn!(%error, "no connection of a run can be taken");
+                tokio::time::sleep(AFTER_FAILED_ACCEPT).await;
+            }
+        }
+    }
+}
+
+/// Reads frames.
+struct Reader {
+    half: OwnedReadHalf,
+    received: BytesMut,
+}
+
+impl Reader {
+    async fn frame(&mut self) -> io::Result<Frame<ToOwner>> {
+        loop {
+            let decoded = Frame::decode(&self.received).map_err(io::Error::other)?;
+            if let Some((frame, taken)) = decoded {
+                let _ = self.received.split_to(taken);
+                return Ok(frame);
+            }
+            if self.half.read_buf(&mut self.received).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+async fn send(half: &mut OwnedWriteHalf, frame: &Frame<ToRun>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes).map_err(io::Error::other)?;
+    half.write_all(&bytes).await
+}
+
+/// One connection, from its greeting to its end.
+async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
+    let (half, mut out) = stream.into_split();
+    let mut reader = Reader {
+        half,
+        received: BytesMut::new(),
+    };
+    let greeting = tokio::time::timeout(GREETING, reader.frame()).await??;
+    let Frame::Message(ToOwner::Hello { run, token, phase }) = greeting else {
+        return Err(io::Error::other("somebody does not greet"));
+    };
+    let (link, mut outgoing) = mpsc::unbounded_channel();
+    let Some(plan) = hub.greeted(&run, &token, &link) else {
+        return Err(io::Error::other(format!(
+            "{run:?} is no run of this owner, or its token is wrong"
+        )));
+    };
+    let heard = async {
+        // the greeting alone renews the lease
+        send(&mut out, &Frame::Message(ToRun::Renew)).await?;
+        if phase == Phase::Waiting {
+            match hub.files(&plan) {
+                Ok(files) => begin(&mut out, files).await?,
+                Err(failure) => hub.see(&plan.name, Observation::Failed(failure)),
+            }
+        } else {
+            hub.see(&plan.name, observation(phase));
+        }
+        loop {
+            // what was read of a frame stays in the reader when the other is first
+            tokio::select! {
+                frame = reader.frame() => hear(hub, &plan.name, frame?).await,
+                message = outgoing.recv() => match message {
+                    Some(message) => send(&mut out, &Frame::Message(message)).await?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    };
+    let over: io::Result<()> = heard.await;
+    hub.hung_up(&plan.name, &link);
+    over
+}
+
+async fn begin(out: &mut OwnedWriteHalf, files: Vec<(FilePath, Bytes)>) -> io::Result<()> {
+    for (path, bytes) in files {
+        let length = bytes.len() as u64;
+        send(out, &Frame::Message(ToRun::File { path, length })).await?;
+        for chunk in bytes.chunks(CHUNK) {
+            send(out, &Frame::Data(chunk.to_vec())).await?;
+        }
+    }
+    send(out, &Frame::Message(ToRun::Start)).await
+}
+
+async fn hear(hub: &Hub, run: &RunName, frame: Frame<ToOwner>) {
+    let part = match frame {
+        Frame::Message(ToOwner::Phase { phase }) => return hub.see(run, observation(phase)),
+        Frame::Message(ToOwner::Hello { .. }) => return,
+        Frame::Message(ToOwner::File { path, length }) => Part::File { path, length },
+        Frame::Data(bytes) => Part::Data(bytes.into()),
+        Frame::Message(ToOwner::FileEnd { sha256 }) => Part::End { sha256 },
+        Frame::Message(ToOwner::Taken) => Part::Taken,
+        Frame::Message(ToOwner::NotTaken { words }) => {
+            Part::NotTaken(Failure::new(Cause::Result, words))
+        }
+    };
+    let is_last = matches!(part, Part::Taken | Part::NotTaken(_));
+    if let Some(taking) = hub.taking(run) {
+        // whoever asked may want it no more
+        let _ = taking.send(part).await;
+    }
+    if is_last {
+        hub.taken(run);
+    }
+}
+
+fn observation(phase: Phase) -> Observation {
+    match phase {
+        Phase::Waiting => Observation::Waiting {
+            cause: Cause::Unanswering,
+            words: "it waits for its inputs".to_owned(),
+        },
+        Phase::Running { for_ms } => {
+            let ran = SignedDuration::from_millis(i64::try_from(for_ms).unwrap_or(i64::MAX));
+            let now = Timestamp::now();
+            let since = now.checked_sub(ran).unwrap_or(now);
+            Observation::Running { since }
+        }
+        Phase::Exited { exit } => triage::exited(exit),
+    }
+}

@@ -1,0 +1,182 @@
+//! What the engine's and the first process's words mean. Pure.
+
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use jiff::Timestamp;
+use mkys_init::{End, Exit};
+
+use super::failure;
+use crate::log::{LogLine, Reading};
+use crate::state::Observation;
+use crate::verdict::{Cause, Failure};
+
+/// What the end of a command is.
+pub(super) fn exited(exit: Exit) -> Observation {
+    let Exit { code, end } = exit;
+    let (cause, words) = match end {
+        End::Itself => {
+            let words = signal(code).map(str::to_owned).unwrap_or_default();
+            return Observation::Exited { code, words };
+        }
+        End::OutOfMemory => (
+            Cause::OutOfMemory,
+            "the kernel killed it: it took more memory than resources.memory_mib".to_owned(),
+        ),
+        End::Owner => (Cause::Cancelled, "its owner ended it".to_owned()),
+        End::Outside { signal } => (
+            Cause::Evicted,
+            format!("somebody stopped its container with {signal}"),
+        ),
+        End::Limit => (
+            Cause::Deadline,
+            "it ran for longer than it may, and its owner did not end it".to_owned(),
+        ),
+        End::Lease => (Cause::Cancelled, "nobody renewed its lease".to_owned()),
+        End::NotStarted { words } => (Cause::CommandMissing, words),
+        End::NoInputs { words } => (Cause::Files, words),
+    };
+    Observation::Failed(failure(cause, words))
+}
+
+fn signal(code: i32) -> Option<&'static str> {
+    Some(match code - 128 {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}
+
+/// The HTTP status of an answer, if the engine answered.
+pub(super) fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+pub(super) fn is_absent(error: &Error) -> bool {
+    status(error) == Some(404)
+}
+
+/// A refusal that asking again does not change, told apart by its words: engines give none of them a code of its own.
+pub(super) fn refusal(error: &Error) -> Option<Failure> {
+    let (Error::DockerResponseServerError { message, .. }
+    | Error::DockerStreamError { error: message }) = error
+    else {
+        return None;
+    };
+    let said = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    let cause = if has(&["no space left on device", "disk quota exceeded"]) {
+        Cause::Disk
+    } else if has(&[
+        "unauthorized",
+        "denied",
+        "authentication required",
+        "403 (forbidden)",
+    ]) {
+        Cause::ImageRefused
+    } else if has(&[
+        "manifest unknown",
+        "name unknown",
+        "no such image",
+        "not found",
+        "404 (not found)",
+    ]) {
+        Cause::ImageMissing
+    } else if has(&[
+        "connection refused",
+        "no such host",
+        "i/o timeout",
+        "server gave http response",
+    ]) {
+        Cause::ImageRefused
+    } else if has(&[
+        "minimum memory",
+        "memory limit",
+        "cpus",
+        "range of cpus",
+        "numerical result out of range",
+    ]) {
+        Cause::Unschedulable
+    } else {
+        return None;
+    };
+    Some(failure(cause, message.trim()))
+}
+
+/// A line of a log, whose time the engine wrote before it; `None` if it was read before.
+pub(super) fn log_line(reading: &mut Reading, line: &LogOutput) -> Option<LogLine> {
+    let error = matches!(line, LogOutput::StdErr { .. });
+    let text = String::from_utf8_lossy(line.as_ref());
+    let text = text.trim_end_matches(['\n', '\r']);
+    let timed = text.split_once(' ').and_then(|(at, text)| {
+        let at: Timestamp = at.parse().ok()?;
+        Some((at, text))
+    });
+    let (at, text) = timed.map_or((None, text), |(at, text)| (Some(at), text));
+    reading.line(at, error, text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(message: &str) -> Option<Cause> {
+        let error = Error::DockerResponseServerError {
+            status_code: 500,
+            message: message.to_owned(),
+        };
+        refusal(&error).map(|failure| failure.cause)
+    }
+
+    #[test]
+    fn engines_words_are_told_apart() {
+        let table = [
+            (
+                "initializing source docker://127.0.0.1:5000/a: reading manifest: manifest unknown",
+                Some(Cause::ImageMissing),
+            ),
+            (
+                "pinging container registry 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused",
+                Some(Cause::ImageRefused),
+            ),
+            (
+                "pull access denied for a, repository does not exist",
+                Some(Cause::ImageRefused),
+            ),
+            (
+                "write /var/tmp/x: no space left on device",
+                Some(Cause::Disk),
+            ),
+            ("something else", None),
+        ];
+        for (message, cause) in table {
+            assert_eq!(answered(message), cause, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_log_keeps_its_words_and_its_time() {
+        let mut reading = Reading::from(None);
+        let mut line = |text: &'static str| {
+            let message = text.into();
+            log_line(&mut reading, &LogOutput::StdOut { message })
+        };
+        let timed = line("2026-11-25T09:00:00.5Z  two words \n");
+        let at = "2026-11-25T09:00:00.5Z".parse().ok();
+        assert_eq!(timed.as_ref().map(|line| line.place.at), at);
+        assert_eq!(timed.map(|line| line.text).as_deref(), Some(" two words "));
+        let untimed = line("no time\n");
+        assert_eq!(untimed.as_ref().map(|line| line.place.at), at);
+        assert_eq!(untimed.map(|line| line.text).as_deref(), Some("no time"));
+    }
+}

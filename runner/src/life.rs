@@ -1,0 +1,322 @@
+//! The life of one run: what is observed goes into its state, and what its state wants is done.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use crate::executor::{Executor, Remains, SubmitError};
+use crate::log::LogLine;
+use crate::outcome::{Outcome, Receipt};
+use crate::plan::{Plan, Work};
+use crate::result::{self, NotTaken, ResultFile};
+use crate::run::Published;
+use crate::runner::Shared;
+use crate::state::{Event, Observation, State};
+use crate::verdict::{Cause, Failure, Verdict};
+
+/// The last lines of its log that an outcome has.
+const LOG_LINES: usize = 100;
+/// How long the log may take before a run is destroyed without it.
+const LOG: Duration = Duration::from_secs(10);
+
+/// What a run's life is told from outside.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The executor saw something.
+    Seen(Observation),
+    /// The caller did something.
+    Happened(Event),
+}
+
+/// What an action came to.
+enum Done {
+    Prepared,
+    Submitted,
+    Refused(Failure),
+    /// What is there under its name is another run, which is left alone.
+    Another(Failure),
+    Taken(Vec<ResultFile>),
+    NotTaken(Failure),
+    Destroyed {
+        gone: Vec<Remains>,
+        log: Vec<LogLine>,
+    },
+}
+
+type Action = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// What is being done. One thing at a time.
+enum Doing {
+    Nothing,
+    /// It can be given up.
+    Preparing(Action),
+    /// It goes on to its end, so that nothing is made after it was looked for.
+    Going(Action),
+}
+
+struct Life<E> {
+    shared: Arc<Shared<E>>,
+    plan: Plan,
+    state: State,
+    /// Whether it was handed to the executor, or might have been.
+    is_there: bool,
+    /// What is there under its name is another run.
+    is_another: bool,
+    results: Vec<ResultFile>,
+    doing: Doing,
+}
+
+/// Sees a run through to its end.
+pub(crate) async fn see_through<E: Executor>(
+    shared: Arc<Shared<E>>,
+    plan: Plan,
+    is_there: bool,
+    mut told: mpsc::UnboundedReceiver<Told>,
+    publish: watch::Sender<Published>,
+) {
+    let mut life = Life {
+        shared,
+        plan,
+        state: State::submitted(Timestamp::now()),
+        is_there,
+        is_another: false,
+        results: Vec::new(),
+        doing: Doing::Nothing,
+    };
+    let receipt = loop {
+        life.act();
+        let until = life.state.until(&life.plan.limits);
+        let now = Timestamp::now();
+        let wait = until.map(|until| {
+            until
+                .duration_since(now)
+                .try_into()
+                .unwrap_or(Duration::ZERO)
+        });
+        let event = tokio::select! {
+            done = life.done() => match life.did(done) {
+                Ok(event) => event,
+                Err(receipt) => break receipt,
+            },
+            Some(told) = told.recv() => Some(match told {
+                Told::Seen(observation) => Event::Seen(observation),
+                Told::Happened(event) => event,
+            }),
+            () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => Some(Event::Tick),
+        };
+        if let Some(event) = event {
+            life.happened(&event, &publish);
+        }
+    };
+    let (receipt, log) = receipt;
+    life.happened(&Event::Absent, &publish);
+    let verdict = life
+        .state
+        .verdict()
+        .cloned()
+        .unwrap_or_else(|| Verdict::Lost {
+            words: "it was destroyed".to_owned(),
+        });
+    let outcome = Outcome {
+        verdict,
+        results: life.results,
+        log,
+        receipt,
+    };
+    publish.send_modify(|published| published.outcome = Some(Arc::new(outcome)));
+}
+
+impl<E: Executor> Life<E> {
+    fn happened(&mut self, event: &Event, publish: &watch::Sender<Published>) {
+        let now = Timestamp::now();
+        let next = self.state.clone().next(event, now, &self.plan.limits);
+        if next != self.state {
+            tracing::info!(run = %self.plan.name, state = ?next, "goes on");
+            self.state = next.clone();
+            publish.send_modify(|published| published.state = next);
+        }
+    }
+
+    /// Begins what the state wants, unless something is being done that has to go on.
+    fn act(&mut self) {
+        let wants = self.state.wants();
+        if matches!(self.doing, Doing::Preparing(_)) && !wants.container {
+            self.doing = Doing::Nothing;
+        }
+        if !matches!(self.doing, Doing::Nothing) {
+            return;
+        }
+        let (shared, plan) = (Arc::clone(&self.shared), self.plan.clone());
+        self.doing = if wants.destroy && self.is_another {
+            let (gone, log) = (Vec::new(), Vec::new());
+            Doing::Going(Box::pin(std::future::ready(Done::Destroyed { gone, log })))
+        } else if wants.destroy {
+            Doing::Going(Box::pin(destroy(shared, plan)))
+        } else if wants.result {
+            Doing::Going(Box::pin(take(shared, plan)))
+        } else if wants.container && !self.is_there {
+            Doing::Preparing(Box::pin(prepare(shared, plan)))
+        } else {
+            Doing::Nothing
+        };
+    }
+
+    /// Waits for what is being done.
+    async fn done(&mut self) -> Done {
+        match &mut self.doing {
+            Doing::Preparing(action) | Doing::Going(action) => action.await,
+            Doing::Nothing => std::future::pending().await,
+        }
+    }
+
+    /// What was done becomes an event; the end of it all, a receipt.
+    fn did(&mut self, done: Done) -> Result<Option<Event>, (Receipt, Vec<LogLine>)> {
+        self.doing = Doing::Nothing;
+        Ok(match done {
+            Done::Prepared => {
+                self.is_there = true;
+                let submit = submit(Arc::clone(&self.shared), self.plan.clone());
+                self.doing = Doing::Going(Box::pin(submit));
+                None
+            }
+            Done::Submitted => None,
+            Done::Refused(failure) => Some(Event::Seen(Observation::Failed(failure))),
+            Done::Another(failure) => {
+                self.is_another = true;
+                Some(Event::Seen(Observation::Failed(failure)))
+            }
+            Done::Taken(results) => {
+                self.results = results;
+                Some(Event::Taken(Ok(())))
+            }
+            Done::NotTaken(failure) => Some(Event::Taken(Err(failure))),
+            Done::Destroyed { gone, log } => {
+                let at = Timestamp::now();
+                return Err((Receipt { at, gone }, log));
+            }
+        })
+    }
+}
+
+/// For what may be asked again for good: each action is over with the state that wants it.
+fn again() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(10))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+async fn pause(
+    waits: &mut ExponentialBackoff,
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+    plan: &Plan,
+    what: &'static str,
+) {
+    let wait = waits.next().unwrap_or(Duration::from_secs(10));
+    tracing::warn!(run = %plan.name, error, ?wait, "{what}; asked again");
+    tokio::time::sleep(wait).await;
+}
+
+async fn prepare<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    let mut waits = again();
+    loop {
+        match shared.executor.prepare(&plan).await {
+            Ok(()) => return Done::Prepared,
+            Err(error @ SubmitError::Executor(_)) => {
+                pause(&mut waits, &error, &plan, "it can't be prepared").await
+            }
+            Err(error) => return refused(error),
+        }
+    }
+}
+
+async fn submit<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    let mut waits = again();
+    loop {
+        match shared.executor.submit(&plan).await {
+            Ok(()) => return Done::Submitted,
+            Err(error @ SubmitError::Executor(_)) => {
+                // whether it can still be started is the state's to say
+                if started_too_late(&plan) {
+                    return Done::Submitted;
+                }
+                pause(&mut waits, &error, &plan, "it can't be submitted").await;
+            }
+            Err(error) => return refused(error),
+        }
+    }
+}
+
+fn started_too_late(plan: &Plan) -> bool {
+    let waited = Timestamp::now().duration_since(plan.submitted);
+    waited > plan.limits.submit + plan.limits.start
+}
+
+fn refused(error: SubmitError) -> Done {
+    match error {
+        SubmitError::Refused(failure) => Done::Refused(failure),
+        other => Done::Another(Failure::new(Cause::NameTaken, other.to_string())),
+    }
+}
+
+async fn take<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    if !matches!(&plan.work, Work::Computation { results, .. } if !results.is_empty()) {
+        return Done::Taken(Vec::new());
+    }
+    let until = Timestamp::now() + plan.limits.collect;
+    let mut waits = again();
+    loop {
+        let error: Box<dyn std::error::Error + Send + Sync> =
+            match shared.executor.take(&plan).await {
+                Ok(parts) => match result::take(&plan.name, &shared.keep, parts).await {
+                    Ok(results) => return Done::Taken(results),
+                    Err(NotTaken::Refused(failure)) => return Done::NotTaken(failure),
+                    Err(NotTaken::Interrupted) => "it was interrupted".into(),
+                },
+                Err(error) => error.into(),
+            };
+        if Timestamp::now() >= until {
+            let words = format!(
+                "its result was not taken within {:#}: {error}",
+                plan.limits.collect
+            );
+            return Done::NotTaken(Failure::new(Cause::Result, words));
+        }
+        pause(&mut waits, &*error, &plan, "its result can't be taken").await;
+    }
+}
+
+async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    // before it is gone: whoever looks for the reason of a failure looks there first
+    let log = tokio::time::timeout(LOG, last_lines(&shared, &plan))
+        .await
+        .unwrap_or_default();
+    let mut waits = again();
+    loop {
+        match shared.executor.destroy(&plan).await {
+            Ok(gone) => return Done::Destroyed { gone, log },
+            Err(error) => pause(&mut waits, &error, &plan, "it can't be destroyed").await,
+        }
+    }
+}
+
+async fn last_lines<E: Executor>(shared: &Shared<E>, plan: &Plan) -> Vec<LogLine> {
+    let mut lines = shared.executor.logs(&plan.name, None, false);
+    let mut last = std::collections::VecDeque::with_capacity(LOG_LINES);
+    // one that was never started has none, and that is no failure
+    while let Some(Ok(line)) = lines.next().await {
+        if last.len() == LOG_LINES {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    last.into()
+}

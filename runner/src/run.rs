@@ -1,0 +1,110 @@
+//! A run, as the application that started it has it.
+
+use std::sync::Arc;
+
+use futures_util::Stream;
+use tokio::sync::{mpsc, watch};
+
+use crate::life::Told;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::spec::RunName;
+use crate::state::{Event, State};
+
+/// What is published of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(crate) state: State,
+    pub(crate) outcome: Option<Arc<Outcome>>,
+}
+
+/// A run. Cheap to clone; dropping it ends nothing.
+#[derive(Clone, Debug)]
+pub struct Run {
+    plan: Arc<Plan>,
+    told: mpsc::UnboundedSender<Told>,
+    published: watch::Receiver<Published>,
+}
+
+impl Run {
+    pub(crate) fn new(
+        plan: Plan,
+        told: mpsc::UnboundedSender<Told>,
+    ) -> (Self, watch::Sender<Published>) {
+        let state = State::submitted(plan.submitted);
+        let (publish, published) = watch::channel(Published {
+            state,
+            outcome: None,
+        });
+        let plan = Arc::new(plan);
+        let run = Self {
+            plan,
+            told,
+            published,
+        };
+        (run, publish)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &RunName {
+        &self.plan.name
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.published.borrow().state.clone()
+    }
+
+    /// Where it stands, now and whenever that changes, until it is gone. States that follow each other faster than they are taken may be
+    /// left out, the last never is.
+    pub fn states(&self) -> impl Stream<Item = State> + Send + use<> {
+        let published = self.published.clone();
+        futures_util::stream::unfold(Some((published, true)), |going| async {
+            let (mut published, is_first) = going?;
+            if !is_first && published.changed().await.is_err() {
+                return None;
+            }
+            let state = published.borrow_and_update().state.clone();
+            let goes_on = !matches!(state, State::Gone { .. });
+            Some((state, goes_on.then_some((published, false))))
+        })
+    }
+
+    /// Waits until nothing of it is left, and gives what is known of it. `None` when the runner itself ended before that.
+    pub async fn finish(&self) -> Option<Arc<Outcome>> {
+        let mut published = self.published.clone();
+        let over = published
+            .wait_for(|published| published.outcome.is_some())
+            .await
+            .ok()?;
+        over.outcome.clone()
+    }
+
+    /// Ends it: a session that serves ends well, anything else is cancelled. One that is over stays as it is.
+    pub fn end(&self) {
+        self.tell(Event::Ended);
+    }
+
+    /// Somebody used the session: it is not idle.
+    pub fn used(&self) {
+        self.tell(Event::Used);
+    }
+
+    fn tell(&self, event: Event) {
+        // one that is over hears nothing
+        let _ = self.told.send(Told::Happened(event));
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        // a life that ended without an outcome was aborted with its runner
+        self.published.borrow().outcome.is_some() || self.published.has_changed().is_err()
+    }
+}

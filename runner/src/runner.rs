@@ -1,0 +1,249 @@
+//! Starts runs, sees them through, and takes over those that an earlier process of the same owner left.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::executor::{Executor, ExecutorError, Remains, Seen};
+use crate::life::{self, Told};
+use crate::log::{LogLine, LogPlace};
+use crate::plan::{Plan, PlanError};
+use crate::result::Keep;
+use crate::run::Run;
+use crate::spec::{Computation, RunName, Session};
+
+/// Starts runs and sees them through. Cheap to clone; when the last clone is gone, runs go on until their leases end, and a runner
+/// that is started before that takes them over.
+#[derive(Debug)]
+pub struct Runner<E> {
+    shared: Arc<Shared<E>>,
+    tasks: Arc<Tasks>,
+}
+
+impl<E> Clone for Runner<E> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            tasks: Arc::clone(&self.tasks),
+        }
+    }
+}
+
+/// What a runner does beside its caller. It ends with the last clone.
+#[derive(Debug, Default)]
+struct Tasks(Mutex<Vec<JoinHandle<()>>>);
+
+impl Tasks {
+    fn keep(&self, task: JoinHandle<()>) {
+        let mut tasks = lock(&self.0);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in lock(&self.0).drain(..) {
+            task.abort();
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared<E> {
+    pub(crate) executor: E,
+    pub(crate) keep: Keep,
+    runs: Mutex<HashMap<RunName, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    run: Run,
+    seen: mpsc::UnboundedSender<Told>,
+}
+
+/// Nothing panics while one is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a run is not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What was given has a fault, or can't be read.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A run of that name does something else.
+    #[error("there is a run named {0} already, and it is another one")]
+    Other(RunName),
+}
+
+impl<E: Executor> Runner<E> {
+    /// Takes over the runs that are there, and keeps results in memory.
+    ///
+    /// # Errors
+    ///
+    /// When the executor can't say which runs there are.
+    pub async fn start(executor: E) -> Result<Self, ExecutorError> {
+        Self::start_keeping(executor, Keep::Memory).await
+    }
+
+    /// As [`Runner::start`], with a choice of where results are kept.
+    ///
+    /// # Errors
+    ///
+    /// When the executor can't say which runs there are.
+    pub async fn start_keeping(executor: E, keep: Keep) -> Result<Self, ExecutorError> {
+        let seen = executor.watch();
+        let there = executor.runs().await?;
+        let shared = Arc::new(Shared {
+            executor,
+            keep,
+            runs: Mutex::default(),
+        });
+        let tasks = Arc::default();
+        let runner = Self { shared, tasks };
+        for plan in there {
+            tracing::info!(run = %plan.name, "a run of an earlier process is taken over");
+            runner.see_through(plan, true);
+        }
+        let shared = &runner.shared;
+        runner
+            .tasks
+            .keep(tokio::spawn(pass_on(Arc::clone(shared), seen)));
+        runner.tasks.keep(tokio::spawn(renew(Arc::clone(shared))));
+        Ok(runner)
+    }
+
+    /// Ends the runner, and leaves its runs to whoever is their owner next. Done when it does nothing any more.
+    pub async fn close(self) {
+        let tasks: Vec<_> = lock(&self.tasks.0).drain(..).collect();
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            // each was aborted, or had ended
+            let _ = task.await;
+        }
+    }
+
+    /// Starts a computation. One of the same name that does the same is not started again: it is the run that is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was started.
+    pub async fn compute(&self, computation: Computation) -> Result<Run, StartError> {
+        let plan = Plan::computation(computation, Timestamp::now()).await?;
+        self.submit(plan)
+    }
+
+    /// Starts a session. One of the same name that does the same is not started again: it is the run that is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was started.
+    pub fn play(&self, session: Session) -> Result<Run, StartError> {
+        let plan = Plan::session(session, Timestamp::now())?;
+        self.submit(plan)
+    }
+
+    fn submit(&self, plan: Plan) -> Result<Run, StartError> {
+        let there = lock(&self.shared.runs)
+            .get(&plan.name)
+            .map(|entry| entry.run.clone());
+        match there {
+            Some(run) if !run.is_over() => match run.plan().is_same_as(&plan) {
+                true => Ok(run),
+                false => Err(StartError::Other(plan.name)),
+            },
+            _ => Ok(self.see_through(plan, false)),
+        }
+    }
+
+    /// All runs that are not over, by name.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        let runs = lock(&self.shared.runs);
+        let mut runs: Vec<_> = runs
+            .values()
+            .map(|entry| entry.run.clone())
+            .filter(|run| !run.is_over())
+            .collect();
+        runs.sort_by(|one, other| one.name().cmp(other.name()));
+        runs
+    }
+
+    /// What a run writes: after a place in its log, or from its beginning, and then as it is written until it is destroyed. Whoever
+    /// was cut off takes it up again at the place of the last line that came.
+    #[must_use]
+    pub fn logs(
+        &self,
+        run: &Run,
+        from: Option<LogPlace>,
+    ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+        self.shared.executor.logs(run.name(), from, true)
+    }
+
+    /// Everything of this owner that is there: nothing, once all runs are over.
+    ///
+    /// # Errors
+    ///
+    /// When the executor can't say.
+    pub async fn audit(&self) -> Result<Vec<Remains>, ExecutorError> {
+        self.shared.executor.remains().await
+    }
+
+    /// What carries the runs out.
+    #[must_use]
+    pub fn executor(&self) -> &E {
+        &self.shared.executor
+    }
+
+    fn see_through(&self, plan: Plan, is_there: bool) -> Run {
+        let (seen, told) = mpsc::unbounded_channel();
+        let (run, publish) = Run::new(plan.clone(), seen.clone());
+        let entry = Entry {
+            run: run.clone(),
+            seen,
+        };
+        lock(&self.shared.runs).insert(plan.name.clone(), entry);
+        let life = life::see_through(Arc::clone(&self.shared), plan, is_there, told, publish);
+        self.tasks.keep(tokio::spawn(life));
+        run
+    }
+}
+
+/// Passes what the executor sees on to the runs it is about.
+async fn pass_on<E: Executor>(shared: Arc<Shared<E>>, mut seen: mpsc::UnboundedReceiver<Seen>) {
+    while let Some(Seen { run, observation }) = seen.recv().await {
+        if let Some(entry) = lock(&shared.runs).get(&run) {
+            // a run that is over hears nothing
+            let _ = entry.seen.send(Told::Seen(observation));
+        }
+    }
+}
+
+/// Renews the leases of all runs that are wanted.
+async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
+    loop {
+        let wanted: Vec<_> = {
+            let mut runs = lock(&shared.runs);
+            runs.retain(|_, entry| !entry.run.is_over());
+            let wanted = runs
+                .values()
+                .filter(|entry| entry.run.state().wants().container);
+            wanted.map(|entry| entry.run.name().clone()).collect()
+        };
+        if let Err(error) = shared.executor.renew(&wanted).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "leases were not renewed"
+            );
+        }
+        tokio::time::sleep(shared.executor.renew_every()).await;
+    }
+}

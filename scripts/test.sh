@@ -34,6 +34,9 @@ acceptance/cli/modules.sh "$terraform" "$tofu"
 say "the generated pages are as the schema says"
 TF=$terraform scripts/docs.sh --check
 
+say "the first process of a run's container"
+cargo test --quiet -p mkys-init --test life
+
 say "the lab"
 trap - EXIT INT TERM
 if ! wait "$lab"; then
@@ -43,6 +46,11 @@ fi
 tail -n 1 target/lab.log
 MKYS_CLIS="$terraform:$tofu"
 export MKYS_CLIS
+
+say "runs on a container engine"
+MKYS_INIT_PROGRAM=$(scripts/init.sh)
+export MKYS_INIT_PROGRAM
+cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=2
 
 say "scenarios on the lab"
 # last: its closing lines are the ones that whoever runs this reads

@@ -3,6 +3,7 @@
 pub mod background;
 pub mod cli;
 pub mod edge;
+pub mod engine;
 pub mod monitor;
 pub mod visitor;
 

@@ -157,16 +157,36 @@ impl Ours {
                 .is_some_and(|network| self.namespaces.contains(&network))
     }
 
-    /// Those among `processes`, leaving out this process and its ancestors.
+    /// Those among `processes` with what they have started, leaving out this process and its ancestors.
     pub(crate) fn among(&self, processes: Vec<Process>) -> Vec<Process> {
         let spared = lineage(
             &processes,
             i32::try_from(std::process::id()).unwrap_or_default(),
         );
+        let is_ours = |one: &&Process| !spared.contains(&one.pid) && self.has(one);
+        let direct: HashSet<i32> = processes
+            .iter()
+            .filter(is_ours)
+            .map(|one| one.pid)
+            .collect();
+        let ours = with_descendants(&processes, direct);
         processes
             .into_iter()
-            .filter(|one| !spared.contains(&one.pid) && self.has(one))
+            .filter(|one| ours.contains(&one.pid) && !spared.contains(&one.pid))
             .collect()
+    }
+}
+
+/// What a container's shim has started carries neither mark nor name of the lab.
+fn with_descendants(processes: &[Process], mut found: HashSet<i32>) -> HashSet<i32> {
+    loop {
+        let children = processes.iter().filter(|one| found.contains(&one.parent));
+        let children: Vec<i32> = children.map(|one| one.pid).collect();
+        let before = found.len();
+        found.extend(children);
+        if found.len() == before {
+            return found;
+        }
     }
 }
 
@@ -181,6 +201,7 @@ fn is_a_services(command: &str, below: &str) -> bool {
         "privsep-helper",
         "keepalived",
         "httpd",
+        "conmon",
     ];
     configured || left.iter().any(|name| command.contains(name))
 }
@@ -249,6 +270,28 @@ mod tests {
         ] {
             assert_eq!(ours.has(&process), expected, "{process:?}");
         }
+    }
+
+    #[test]
+    fn what_a_containers_shim_started_is_ours_as_well() {
+        let process = |pid, parent, command: &str| Process {
+            pid,
+            parent,
+            command: command.into(),
+            ..Process::default()
+        };
+        let ours = Ours {
+            state: "/var/lib/mkys-lab".into(),
+            namespaces: HashSet::new(),
+        };
+        let all = vec![
+            process(3_000_001, 1, "conmon -b /var/lib/mkys-lab/engine/root/x"),
+            process(3_000_003, 3_000_002, "sleep 100"),
+            process(3_000_002, 3_000_001, "/.mkys/init sleep 100"),
+            process(3_000_004, 1, "sleep 100"),
+        ];
+        let found: Vec<i32> = ours.among(all).iter().map(|one| one.pid).collect();
+        assert_eq!(found, [3_000_001, 3_000_003, 3_000_002]);
     }
 
     #[test]

@@ -1,0 +1,243 @@
+//! A real container engine with a registry beside it, both on this machine: Debian's podman and docker-registry.
+//!
+//! Its state is one directory. An engine that an earlier run left there goes on if it answers; else what is left of it is taken away first.
+
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::background::Background;
+use super::files;
+use crate::lab::process::signal;
+use crate::lab::procfs::processes;
+use crate::lab::{Error, external, pause};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Loopback alone, with a port of the project's own beside its artefacts.
+const REGISTRY: &str = "127.0.0.1:8089";
+
+/// The engine.
+#[derive(Debug, Clone)]
+pub struct ContainerEngine {
+    folder: PathBuf,
+}
+
+impl ContainerEngine {
+    /// An engine with its state in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        Self { folder }
+    }
+
+    /// Its API, as Docker has it.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("run/podman.sock")
+    }
+
+    /// Its registry, host and port.
+    #[must_use]
+    pub fn registry(&self) -> &'static str {
+        REGISTRY
+    }
+
+    fn service(&self) -> Background {
+        Background::new(&self.folder, "podman")
+    }
+
+    fn registry_service(&self) -> Background {
+        Background::new(&self.folder, "registry")
+    }
+
+    /// Starts it unless it runs.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start(&self) -> Result<(), Error> {
+        if !self.answers() {
+            self.stop();
+            self.take_away()?;
+            self.configure()?;
+        }
+        let (service, registry) = (self.service(), self.registry_service());
+        let config = self.folder.join("registry.yml");
+        let words = ["docker-registry", "serve", &config.display().to_string()].map(str::to_owned);
+        registry.start(None, &words)?;
+        self.start_service()?;
+        registry.until("an answer of the registry", PATIENCE, || {
+            TcpStream::connect(REGISTRY).ok()
+        })?;
+        service.until("an answer of podman", PATIENCE, || {
+            self.answers().then_some(())
+        })
+    }
+
+    /// Starts its API alone, as after a restart of it.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start_service(&self) -> Result<(), Error> {
+        let address = format!("unix://{}", self.socket().display());
+        let mut words = self.podman();
+        words.extend(["system", "service", "--time=0", &address].map(str::to_owned));
+        self.service().start(None, &words)
+    }
+
+    /// Ends its API alone; containers go on.
+    pub fn stop_service(&self) {
+        self.service().stop();
+    }
+
+    /// Ends it with its containers.
+    pub fn stop(&self) {
+        let mut words = self.podman();
+        words.extend(["rm", "--all", "--force", "--time=0"].map(str::to_owned));
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        if self.service().pid().is_some() {
+            let _ = external::run(&words);
+        }
+        self.service().stop();
+        self.registry_service().stop();
+    }
+
+    /// Ends it, and takes its state away.
+    ///
+    /// # Errors
+    /// When something stays.
+    pub fn destroy(&self) -> Result<(), Error> {
+        self.stop();
+        self.take_away()
+    }
+
+    fn answers(&self) -> bool {
+        self.service().pid().is_some() && UnixStream::connect(self.socket()).is_ok()
+    }
+
+    /// What was left by whoever was killed: shims with their containers, mounts, files.
+    fn take_away(&self) -> Result<(), Error> {
+        let folder = self.folder.display().to_string();
+        let gone = || {
+            let all = processes();
+            let of_ours = |one: &&crate::lab::procfs::Process| {
+                let is_shim = one.command.contains("conmon") && one.command.contains(&folder);
+                is_shim || one.command.starts_with("/.mkys/init ")
+            };
+            let ours: Vec<_> = all.iter().filter(of_ours).collect();
+            for process in &ours {
+                signal(process.pid, Signal::KILL);
+            }
+            let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+            let below = format!("{folder}/");
+            let mounts: Vec<_> = mounts
+                .lines()
+                .filter_map(|line| line.split(' ').nth(4))
+                .filter(|path| path.starts_with(&below))
+                .collect();
+            for path in mounts.iter().rev() {
+                let _ = external::run(&["umount", "--lazy", path]);
+            }
+            (ours.is_empty() && mounts.is_empty()).then_some(())
+        };
+        pause::until(PATIENCE, gone).ok_or_else(|| {
+            Error::Unexpected(format!(
+                "processes or mounts of {folder} can't be taken away"
+            ))
+        })?;
+        super::remove_tree(&self.folder)
+    }
+
+    /// The engine's own command line, with its state where this engine's is.
+    fn podman(&self) -> Vec<String> {
+        let at = |name: &str| self.folder.join(name).display().to_string();
+        [
+            "env".to_owned(),
+            format!("CONTAINERS_CONF={}", at("containers.conf")),
+            format!("CONTAINERS_STORAGE_CONF={}", at("storage.conf")),
+            format!("CONTAINERS_REGISTRIES_CONF={}", at("registries.conf")),
+            format!("HOME={}", self.folder.display()),
+            "podman".to_owned(),
+        ]
+        .into()
+    }
+
+    fn configure(&self) -> Result<(), Error> {
+        let folder = self.folder.display();
+        let files = [
+            // crun refuses mixed versions of control groups; limits may not be above the shell's own. What removes a container that
+            // ended is another podman, which is told of no static_dir: with one of its own here it would find nothing to remove.
+            (
+                "containers.conf",
+                format!(
+                    "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=4096:4096\"]\n\
+                     [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
+                     tmp_dir = \"{folder}/tmp\"\n\
+                     [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"{folder}/networks\"\n"
+                ),
+            ),
+            (
+                "storage.conf",
+                format!(
+                    "[storage]\ndriver = \"overlay\"\nrunroot = \"{folder}/runroot\"\ngraphroot = \"{folder}/root\"\n"
+                ),
+            ),
+            (
+                "registries.conf",
+                format!("[[registry]]\nlocation = \"{REGISTRY}\"\ninsecure = true\n"),
+            ),
+            (
+                "registry.yml",
+                format!(
+                    "version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/registry}}\n  \
+                     delete: {{enabled: true}}\nhttp: {{addr: \"{REGISTRY}\"}}\n"
+                ),
+            ),
+        ];
+        for (name, text) in files {
+            files::write(&self.folder.join(name), &text)?;
+        }
+        files::make(&self.folder.join("run"))
+    }
+
+    /// Makes an image of a file tree, pushes it to the registry, and gives its reference by digest.
+    ///
+    /// # Errors
+    /// When podman refuses.
+    pub fn image(&self, name: &str, tree: &Path, changes: &[&str]) -> Result<String, Error> {
+        let archive = self.folder.join(format!("{name}.tar"));
+        let (tar, from) = (archive.display().to_string(), tree.display().to_string());
+        external::run(&["tar", "--create", "--file", &tar, "--directory", &from, "."])?;
+        let reference = format!("{REGISTRY}/{name}:1");
+        let mut import = vec!["import"];
+        for change in changes {
+            import.extend(["--change", change]);
+        }
+        import.extend([tar.as_str(), &reference]);
+        self.run(&import)?;
+        let digest = self.folder.join("digest").display().to_string();
+        self.run(&["push", "--quiet", "--digestfile", &digest, &reference])?;
+        let digest =
+            std::fs::read_to_string(&digest).map_err(Error::io(format!("read {digest}")))?;
+        let _ = std::fs::remove_file(archive);
+        // what is run is pulled, and not what was made here
+        self.run(&["rmi", "--force", &reference])?;
+        Ok(format!("{REGISTRY}/{name}@{}", digest.trim()))
+    }
+
+    /// Runs a command of podman's; gives what it prints.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn run(&self, words: &[&str]) -> Result<String, Error> {
+        let podman = self.podman();
+        let all: Vec<_> = podman
+            .iter()
+            .map(String::as_str)
+            .chain(words.iter().copied())
+            .collect();
+        external::run(&all)
+    }
+}

@@ -1,0 +1,226 @@
+//! What stories stand on: an executor with an owner of its own, and an image that has a shell.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use mkys_acceptance::place::Place;
+use mkys_acceptance::platform::engine::ContainerEngine;
+use mkys_runner::engine::{Engine, EngineSettings};
+use mkys_runner::{Cause, Computation, Container, Executor, Outcome, Run, Runner, Verdict};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Nothing in these stories takes this long, however slow the machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// An executor for a story.
+pub(crate) trait Bench {
+    type Executor: Executor;
+
+    /// The executor as its owner has it; again after it was dropped.
+    async fn executor(&self) -> Self::Executor;
+    /// An image with `/bin/sh` and what busybox has beside it.
+    fn image(&self) -> &str;
+    /// How long its leases are.
+    fn lease(&self) -> Duration;
+    /// Puts a secret where the executor finds it.
+    async fn secret(&self, name: &str, keys: &[(&str, &str)]);
+    /// What is there under the story's owner, looked up without the runner.
+    async fn left(&self) -> Vec<String>;
+}
+
+/// Stories go on beside each other, but for those that take the executor away from all of them.
+static EXECUTOR: RwLock<()> = RwLock::new(());
+
+/// Tells a story, within the limit.
+pub(crate) fn tell(story: impl Future<Output = ()>) {
+    let _beside_others = EXECUTOR.read().unwrap_or_else(PoisonError::into_inner);
+    run(story);
+}
+
+/// Tells a story while no other is told.
+pub(crate) fn tell_alone(story: impl Future<Output = ()>) {
+    let _alone = EXECUTOR.write().unwrap_or_else(PoisonError::into_inner);
+    run(story);
+}
+
+fn run(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .build();
+    let told = runtime
+        .unwrap()
+        .block_on(async { tokio::time::timeout(LIMIT, story).await });
+    told.expect("the story does not end");
+}
+
+/// A container engine.
+pub(crate) struct EngineBench {
+    pub(crate) engine: ContainerEngine,
+    owner: String,
+    folder: TempDir,
+    image: &'static str,
+}
+
+fn engine() -> &'static (ContainerEngine, String) {
+    static ENGINE: OnceLock<(ContainerEngine, String)> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let engine = ContainerEngine::new(&Place::from_environment().state().join("engine"));
+        engine.start().unwrap();
+        let image = engine
+            .image("shell", &shell(), &["CMD=[\"/bin/sh\"]"])
+            .unwrap();
+        (engine, image)
+    })
+}
+
+/// A file tree with busybox alone.
+fn shell() -> PathBuf {
+    let tree = Place::from_environment().state().join("shell");
+    let bin = tree.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let program = bin.join("busybox");
+    if !program.exists() {
+        std::fs::copy("/bin/busybox", &program).unwrap();
+        let list = std::process::Command::new(&program)
+            .arg("--list")
+            .output()
+            .unwrap();
+        for name in String::from_utf8(list.stdout)
+            .unwrap()
+            .lines()
+            .filter(|name| *name != "busybox")
+        {
+            std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
+        }
+    }
+    tree
+}
+
+impl EngineBench {
+    pub(crate) async fn new() -> Self {
+        let (engine, image) = tokio::task::spawn_blocking(engine).await.unwrap();
+        Self {
+            engine: engine.clone(),
+            owner: format!("story-{}", &Uuid::new_v4().simple().to_string()[..8]),
+            folder: tempfile::tempdir().unwrap(),
+            image,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> EngineSettings {
+        let init = std::env::var_os("MKYS_INIT_PROGRAM")
+            .expect("MKYS_INIT_PROGRAM names the static mkys-init");
+        EngineSettings::builder()
+            .owner(self.owner.parse().unwrap())
+            .init(PathBuf::from(init))
+            .socket(self.engine.socket())
+            .directory(self.folder.path().join("owners"))
+            .secrets(self.folder.path().join("secrets"))
+            .lease(SignedDuration::try_from(self.lease()).unwrap())
+            .build()
+    }
+}
+
+impl Bench for EngineBench {
+    type Executor = Engine;
+
+    async fn executor(&self) -> Engine {
+        Engine::connect(self.settings()).await.unwrap()
+    }
+
+    fn image(&self) -> &str {
+        self.image
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(6)
+    }
+
+    async fn secret(&self, name: &str, keys: &[(&str, &str)]) {
+        write(&self.folder.path().join("secrets").join(name), keys);
+    }
+
+    async fn left(&self) -> Vec<String> {
+        let (engine, label) = (
+            self.engine.clone(),
+            format!("label=mkys.owner={}", self.owner),
+        );
+        let names = tokio::task::spawn_blocking(move || {
+            engine
+                .run(&["ps", "--all", "--filter", &label, "--format", "{{.Names}}"])
+                .unwrap()
+        });
+        names.await.unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+/// A runner on a bench.
+pub(crate) async fn runner<B: Bench>(bench: &B) -> Runner<B::Executor> {
+    Runner::start(bench.executor().await).await.unwrap()
+}
+
+/// A container whose command is a line of shell.
+pub(crate) fn shell_line(bench: &impl Bench, line: &str) -> Container {
+    Container::builder()
+        .image(bench.image().parse().unwrap())
+        .command(["/bin/sh", "-c", line])
+        .build()
+}
+
+/// A computation that is a line of shell.
+pub(crate) fn line(bench: &impl Bench, line: &str) -> Computation {
+    Computation::builder()
+        .name("one".parse().unwrap())
+        .container(shell_line(bench, line))
+        .build()
+}
+
+/// Runs a computation to its end on a runner of its own, and sees that nothing is left.
+pub(crate) async fn outcome<B: Bench>(bench: &B, computation: Computation) -> Outcome {
+    let runner = runner(bench).await;
+    let run = runner.compute(computation).await.unwrap();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(
+        bench.left().await,
+        Vec::<String>::new(),
+        "something is left"
+    );
+    assert_eq!(runner.audit().await.unwrap(), []);
+    Outcome::clone(&outcome)
+}
+
+/// How a computation fails, in whose words.
+pub(crate) async fn fails<B: Bench>(bench: &B, computation: Computation) -> (Cause, String) {
+    match outcome(bench, computation).await.verdict {
+        Verdict::Failed(failure) => (failure.cause, failure.words),
+        other => panic!("it does not fail but is {other:?}"),
+    }
+}
+
+/// Waits until a run has written a line.
+pub(crate) async fn until_running(run: &Run) {
+    use futures_util::StreamExt;
+    let mut states = std::pin::pin!(run.states());
+    while let Some(state) = states.next().await {
+        match state {
+            mkys_runner::State::Running { .. } => return,
+            state => assert!(
+                state.verdict().is_none(),
+                "it ended before it ran: {state:?}"
+            ),
+        }
+    }
+    panic!("it never ran");
+}

@@ -1,0 +1,154 @@
+//! Computations that end well.
+
+use futures_util::StreamExt;
+use mkys_runner::{Input, Keep, LogLine, LogPlace, ResultContent, Runner, Verdict};
+
+use crate::bench::{Bench, line, outcome, runner, until_running};
+
+fn memory(content: &ResultContent) -> &[u8] {
+    match content {
+        ResultContent::Memory(bytes) => bytes,
+        ResultContent::File(file) => panic!("it is in {}", file.display()),
+    }
+}
+
+pub(crate) async fn its_result_comes_back_and_nothing_is_left(bench: &impl Bench) {
+    let mut computation = line(
+        bench,
+        "mkdir -p /mkys/out/deep && printf 42 >/mkys/out/deep/answer && echo said",
+    );
+    computation.results = vec!["deep/answer".parse().unwrap()];
+    let outcome = outcome(bench, computation).await;
+    assert_eq!(outcome.verdict, Verdict::Succeeded);
+    let [result] = &outcome.results[..] else {
+        panic!("{:?}", outcome.results)
+    };
+    assert_eq!(memory(&result.content), b"42");
+    assert_eq!(
+        result.sha256,
+        "73475cb40a568e8da8a045ced110137e159f890ac4da883b6b17dc651b3a8049"
+    );
+    let [
+        LogLine {
+            text, error: false, ..
+        },
+    ] = &outcome.log[..]
+    else {
+        panic!("{:?}", outcome.log)
+    };
+    assert_eq!(text, "said");
+    assert!(!outcome.receipt.gone.is_empty());
+}
+
+pub(crate) async fn the_same_again_gives_the_same(bench: &impl Bench) {
+    let mut computation = line(
+        bench,
+        "awk 'BEGIN { srand(42); for (i = 0; i < 100; i++) print rand() }' >/mkys/out/sample",
+    );
+    computation.results = vec!["sample".parse().unwrap()];
+    let first = outcome(bench, computation.clone()).await;
+    let second = outcome(bench, computation).await;
+    assert_eq!(first.verdict, Verdict::Succeeded);
+    assert_eq!(first.results, second.results);
+}
+
+pub(crate) async fn inputs_and_secrets_are_files(bench: &impl Bench) {
+    bench.secret("token", &[("key", "s3cret")]).await;
+    let big = vec![b'x'; 300_000];
+    let mut computation = line(
+        bench,
+        "cat /mkys/in/a/text /mkys/secrets/token/key; echo; wc -c </mkys/in/big; env | grep -c s3cret; echo $MKYS_RUN",
+    );
+    computation.container.secrets = ["token".parse().unwrap()].into();
+    computation.inputs = [
+        ("a/text".parse().unwrap(), Input::from("text ")),
+        ("big".parse().unwrap(), Input::from(big)),
+    ]
+    .into();
+    let outcome = outcome(bench, computation).await;
+    let lines: Vec<_> = outcome.log.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(lines, ["text s3cret", "", "300000", "0", "one"]);
+}
+
+pub(crate) async fn it_has_no_rights_and_no_network(bench: &impl Bench) {
+    let outcome = outcome(
+        bench,
+        line(
+            bench,
+            "id -u; touch /bin/x 2>&1; touch /tmp/x && echo tmp; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; \
+             ls /sys/class/net; kill -9 1; cat /proc/1/environ 2>&1; true",
+        ),
+    )
+    .await;
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+    let lines: Vec<_> = outcome
+        .log
+        .iter()
+        .map(|line| line.text.trim().replace('\t', " "))
+        .collect();
+    assert_eq!(lines[0], "65532");
+    assert!(lines[1].contains("Read-only file system"), "{lines:?}");
+    assert_eq!(lines[2], "tmp");
+    assert_eq!(
+        lines[3..6],
+        ["CapEff: 0000000000000000", "NoNewPrivs: 1", "Seccomp: 2"]
+    );
+    assert_eq!(lines[6], "lo");
+    assert!(lines[7].contains("Permission denied"), "{lines:?}");
+}
+
+pub(crate) async fn its_log_is_live_and_can_be_taken_up_again(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let run = runner
+        .compute(line(
+            bench,
+            "echo one; echo two >&2; echo three; while ! test -e /mkys/in/never; do sleep 1; done",
+        ))
+        .await
+        .unwrap();
+    until_running(&run).await;
+    let lines: Vec<LogLine> = run_log(&runner, &run, None, 3).await;
+    let texts: Vec<_> = lines
+        .iter()
+        .map(|line| (line.text.as_str(), line.error))
+        .collect();
+    // what goes to two places comes in no order
+    for expected in [("one", false), ("two", true), ("three", false)] {
+        assert!(texts.contains(&expected), "{texts:?}");
+    }
+    let rest: Vec<LogLine> = run_log(&runner, &run, Some(lines[1].place), 1).await;
+    assert_eq!(rest[0], lines[2]);
+    run.end();
+    run.finish().await.unwrap();
+}
+
+async fn run_log<E: mkys_runner::Executor>(
+    runner: &Runner<E>,
+    run: &mkys_runner::Run,
+    from: Option<LogPlace>,
+    count: usize,
+) -> Vec<LogLine> {
+    let lines = runner.logs(run, from).take(count);
+    lines.map(Result::unwrap).collect().await
+}
+
+pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = Keep::Directory(folder.path().to_owned());
+    let runner = Runner::start_keeping(bench.executor().await, keep)
+        .await
+        .unwrap();
+    let mut computation = line(
+        bench,
+        "dd if=/dev/urandom of=/mkys/out/noise bs=1k count=500 2>/dev/null",
+    );
+    computation.results = vec!["noise".parse().unwrap()];
+    let run = runner.compute(computation).await.unwrap();
+    let outcome = run.finish().await.unwrap();
+    let file = folder.path().join("one/noise");
+    assert_eq!(
+        outcome.results[0].content,
+        ResultContent::File(file.clone())
+    );
+    assert_eq!(std::fs::metadata(file).unwrap().len(), 512_000);
+}

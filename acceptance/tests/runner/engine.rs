@@ -1,0 +1,88 @@
+//! What holds for a container engine alone.
+
+use std::os::unix::fs::PermissionsExt;
+
+use mkys_runner::Verdict;
+use mkys_runner::engine::{Engine, EngineError};
+
+use crate::bench::{Bench, EngineBench, line, runner, tell, tell_alone, until_running};
+
+#[test]
+fn an_engine_that_is_started_anew_takes_no_run_with_it() {
+    tell_alone(async {
+        let bench = EngineBench::new().await;
+        let runner = runner(&bench).await;
+        let mut computation = line(&bench, "sleep 5; printf done >/mkys/out/result");
+        computation.results = vec!["result".parse().unwrap()];
+        let run = runner.compute(computation).await.unwrap();
+        until_running(&run).await;
+        let engine = bench.engine.clone();
+        tokio::task::spawn_blocking(move || {
+            engine.stop_service();
+            engine.start_service().unwrap();
+        })
+        .await
+        .unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_container_that_somebody_kills_is_lost_and_no_failure() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let runner = runner(&bench).await;
+        let run = runner
+            .compute(line(&bench, "while :; do sleep 1; done"))
+            .await
+            .unwrap();
+        until_running(&run).await;
+        let (engine, name) = (bench.engine.clone(), bench.left().await.remove(0));
+        tokio::task::spawn_blocking(move || {
+            engine.run(&["kill", "--signal", "KILL", &name]).unwrap()
+        })
+        .await
+        .unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Lost { words } if words.contains("137")),
+            "{outcome:?}"
+        );
+    });
+}
+
+#[test]
+fn an_owner_is_one_process() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let first = bench.executor().await;
+        let error = Engine::connect(bench.settings()).await.unwrap_err();
+        assert!(matches!(error, EngineError::Owned { .. }), "{error}");
+        drop(first);
+        Engine::connect(bench.settings()).await.unwrap();
+    });
+}
+
+#[test]
+fn what_can_not_work_is_said_when_it_connects() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut settings = bench.settings();
+        settings.socket = Some("/nowhere/podman.sock".into());
+        let error = Engine::connect(settings).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no container engine answers at /nowhere/podman.sock"
+        );
+        let mut settings = bench.settings();
+        let folder = tempfile::tempdir().unwrap();
+        settings.init = folder.path().join("init");
+        // a program that wants an interpreter, which a container may not have
+        std::fs::copy("/bin/ls", &settings.init).unwrap();
+        std::fs::set_permissions(&settings.init, PermissionsExt::from_mode(0o755)).unwrap();
+        let error = Engine::connect(settings).await.unwrap_err();
+        assert!(matches!(error, EngineError::Init { .. }), "{error}");
+    });
+}

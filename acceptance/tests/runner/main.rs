@@ -1,0 +1,62 @@
+//! The runner on real executors: one suite of stories that each of them passes.
+//!
+//! The container engine is Debian's podman, with a registry beside it; the suite starts them, and needs `MKYS_INIT_PROGRAM`, the static
+//! `mkys-init` (`scripts/init.sh` builds it and prints where it is). Each story has an owner of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop at once"
+)]
+
+mod bench;
+mod computation;
+mod engine;
+mod failure;
+mod ownership;
+
+/// Every story on an executor's bench.
+macro_rules! on {
+    ($bench:ident: $($file:ident { $($story:ident),+ $(,)? })+) => {
+        $($(
+            #[test]
+            fn $story() {
+                $crate::bench::tell(async {
+                    crate::$file::$story(&$crate::bench::$bench::new().await).await;
+                });
+            }
+        )+)+
+    };
+}
+
+mod on_the_engine {
+    on! { EngineBench:
+        computation {
+            its_result_comes_back_and_nothing_is_left,
+            the_same_again_gives_the_same,
+            inputs_and_secrets_are_files,
+            it_has_no_rights_and_no_network,
+            its_log_is_live_and_can_be_taken_up_again,
+            results_are_on_the_disk_before_it_is_destroyed,
+        }
+        failure {
+            its_exit_code_and_its_last_lines_are_told,
+            too_much_memory_is_told_apart,
+            its_deadline_ends_it_although_it_ignores_signals,
+            an_image_that_is_not_there_is_told_apart,
+            a_registry_that_is_not_there_is_told_apart,
+            a_command_that_is_not_there_is_told_apart,
+            a_result_that_is_none_is_told_apart,
+            a_secret_that_is_not_there_is_told_apart,
+            files_that_do_not_fit_are_told_apart,
+            whoever_cancels_it_is_told_so,
+            resources_that_no_machine_has_are_told_apart,
+        }
+        ownership {
+            a_name_is_had_once,
+            a_new_owner_goes_on_where_the_one_before_stopped,
+            without_an_owner_nothing_is_left,
+            runs_of_others_are_left_alone,
+        }
+    }
+}

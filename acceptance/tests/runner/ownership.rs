@@ -1,0 +1,87 @@
+//! Whose runs they are: one of a name, taken over by the next process, gone without one.
+
+use std::time::Duration;
+
+use mkys_runner::{Runner, StartError, Verdict};
+
+use crate::bench::{Bench, line, runner, until_running};
+
+pub(crate) async fn a_name_is_had_once(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let computation = line(bench, "while ! test -e /mkys/in/never; do sleep 1; done");
+    let run = runner.compute(computation.clone()).await.unwrap();
+    until_running(&run).await;
+    let same = runner.compute(computation.clone()).await.unwrap();
+    assert_eq!(same.plan(), run.plan());
+    assert_eq!(bench.left().await.len(), 1);
+    let mut other = computation;
+    other.container.command.push("other".to_owned());
+    let error = runner.compute(other).await.unwrap_err();
+    assert!(
+        matches!(&error, StartError::Other(name) if name.as_str() == "one"),
+        "{error}"
+    );
+    run.end();
+    same.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+pub(crate) async fn a_new_owner_goes_on_where_the_one_before_stopped(bench: &impl Bench) {
+    let mut computation = line(bench, "echo begun; sleep 4; printf done >/mkys/out/result");
+    computation.results = vec!["result".parse().unwrap()];
+    let first = runner(bench).await;
+    let run = first.compute(computation.clone()).await.unwrap();
+    until_running(&run).await;
+    drop(run);
+    first.close().await;
+
+    let second: Runner<_> = runner(bench).await;
+    let runs = second.runs();
+    assert_eq!(runs.len(), 1, "it was not taken over");
+    let run = second.compute(computation).await.unwrap();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+    assert_eq!(outcome.results[0].length, 4);
+    let begun = outcome
+        .log
+        .iter()
+        .filter(|line| line.text == "begun")
+        .count();
+    assert_eq!(begun, 1, "it was started once");
+    assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+pub(crate) async fn without_an_owner_nothing_is_left(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let run = runner
+        .compute(line(bench, "trap '' TERM; while :; do sleep 1; done"))
+        .await
+        .unwrap();
+    until_running(&run).await;
+    assert_eq!(bench.left().await.len(), 1);
+    drop(run);
+    runner.close().await;
+    // its lease, and the grace period of a command that ignores signals
+    for _ in 0..60 {
+        if bench.left().await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("it outlives its lease of {:?}", bench.lease());
+}
+
+pub(crate) async fn runs_of_others_are_left_alone(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let run = runner
+        .compute(line(bench, "while :; do sleep 1; done"))
+        .await
+        .unwrap();
+    until_running(&run).await;
+    // it lives for longer than its lease, since somebody renews it
+    tokio::time::sleep(bench.lease() + Duration::from_secs(2)).await;
+    assert_eq!(bench.left().await.len(), 1);
+    assert!(run.state().verdict().is_none());
+    run.end();
+    run.finish().await.unwrap();
+}

@@ -8,11 +8,13 @@
 mod body;
 mod hub;
 mod images;
+mod rooms;
 mod triage;
 mod watch;
 
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +27,8 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use ipnet::Ipv4Net;
 use jiff::SignedDuration;
 use mkys_init::ToRun;
 use rustix::fs::{FlockOperation, flock};
@@ -36,15 +39,19 @@ use uuid::Uuid;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 use crate::log::{LogLine, LogPlace, Reading};
-use crate::plan::Plan;
+use crate::plan::{Plan, Work};
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
+use rooms::Rooms;
 
 /// Where a container finds its owner's socket and its first process.
 const OWNER_DIRECTORY: &str = "/.mkys/owner";
 const INIT: &str = "/.mkys/init";
 const SOCKET: &str = "owner.sock";
+
+/// Beside what engines give to networks that nobody chose addresses for.
+const ROOMS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 89, 0, 0), 16);
 
 /// How long the engine may take for one answer.
 const ANSWER_S: u64 = 60;
@@ -66,6 +73,10 @@ pub struct EngineSettings {
     /// How long a run lives on when its owner does not: three minutes by default.
     #[builder(default = SignedDuration::from_mins(3))]
     pub lease: SignedDuration,
+    /// Where networks of runs lie that are reached or reach out: each has one of eight addresses. `10.89.0.0/16` by default, which
+    /// is enough for 4,096 of each kind at once.
+    #[builder(default = ROOMS)]
+    pub networks: Ipv4Net,
     /// A directory that holds secrets: each a directory of its name with a file for each of its keys.
     #[builder(into)]
     pub secrets: Option<PathBuf>,
@@ -112,6 +123,7 @@ pub struct Engine {
     docker: Docker,
     settings: EngineSettings,
     hub: Arc<Hub>,
+    rooms: Rooms,
     tasks: Vec<JoinHandle<()>>,
     /// Held for as long as the owner's runs are this process's.
     _lock: File,
@@ -159,6 +171,7 @@ impl Engine {
         ];
         Ok(Self {
             docker,
+            rooms: Rooms::new(settings.owner.clone(), settings.networks),
             settings,
             hub,
             tasks,
@@ -206,12 +219,28 @@ impl Engine {
         })
     }
 
+    /// A room for a run that is reached or that reaches out.
+    async fn room(&self, plan: &Plan) -> Result<Option<String>, SubmitError> {
+        let is_open = plan.container.egress;
+        if !is_open && !matches!(plan.work, Work::Session { .. }) {
+            return Ok(None);
+        }
+        let entered = self.rooms.enter(&self.docker, &plan.name, is_open).await;
+        entered.map(Some).map_err(|error| match error {
+            rooms::RoomError::Refused(failure) => SubmitError::Refused(failure),
+            rooms::RoomError::Engine(error) => {
+                SubmitError::Executor(self.error("make a network", error))
+            }
+        })
+    }
+
     /// Creates and starts the container of a run whose image is there.
     async fn begin(&self, plan: &Plan, image: &images::Ready) -> Result<(), SubmitError> {
         let name = self.container(&plan.name);
         let token = Uuid::new_v4().to_string();
-        let create =
-            body::create(&self.settings, plan, image, &token).map_err(SubmitError::Refused)?;
+        let room = self.room(plan).await?;
+        let create = body::create(&self.settings, plan, image, &token, room.as_deref())
+            .map_err(SubmitError::Refused)?;
         self.hub.expect(plan, &token);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let refuse = |action: &str, error: bollard::errors::Error| match triage::refusal(&error) {
@@ -246,11 +275,24 @@ impl Engine {
         let same = found.into_iter().find(|found| found.plan.name == plan.name);
         match same {
             Some(found) if found.plan.is_same_as(plan) => {
-                self.hub.adopt(plan, &found.token_sha256);
+                self.take_over(&found);
                 Ok(())
             }
             _ => Err(SubmitError::Other(plan.name.clone())),
         }
+    }
+
+    fn take_over(&self, found: &body::Found) {
+        self.hub.adopt(&found.plan, &found.token_sha256);
+        for network in &found.networks {
+            self.rooms.has(&found.plan.name, network);
+        }
+    }
+
+    /// What is known of a run that is gone.
+    fn forget(&self, run: &RunName) {
+        self.hub.forget(run);
+        self.rooms.leaves(run);
     }
 
     async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
@@ -284,7 +326,7 @@ impl Executor for Engine {
         Ok(found
             .into_iter()
             .map(|found| {
-                self.hub.adopt(&found.plan, &found.token_sha256);
+                self.take_over(&found);
                 found.plan
             })
             .collect())
@@ -307,7 +349,7 @@ impl Executor for Engine {
         let image = self.image(plan).await?;
         let begun = self.begin(plan, &image).await;
         if begun.is_err() {
-            self.hub.forget(&plan.name);
+            self.forget(&plan.name);
         }
         begun
     }
@@ -332,6 +374,28 @@ impl Executor for Engine {
         })
     }
 
+    async fn address(&self, plan: &Plan) -> Result<SocketAddr, ExecutorError> {
+        let name = self.container(&plan.name);
+        let Work::Session { port, .. } = &plan.work else {
+            return Err(self.error(format!("reach {name}"), "it is no session"));
+        };
+        let inspected = self
+            .docker
+            .inspect_container(&name, None::<InspectContainerOptions>)
+            .await;
+        let inspected = inspected.map_err(|error| self.error(format!("inspect {name}"), error))?;
+        let networks = inspected
+            .network_settings
+            .and_then(|settings| settings.networks);
+        let mut addresses = networks.into_iter().flatten().filter_map(|(_, network)| {
+            let address: Ipv4Addr = network.ip_address?.parse().ok()?;
+            Some(SocketAddr::from((address, *port)))
+        });
+        addresses
+            .next()
+            .ok_or_else(|| self.error(format!("tell the address of {name}"), "it has none yet"))
+    }
+
     fn logs(
         &self,
         run: &RunName,
@@ -351,26 +415,28 @@ impl Executor for Engine {
             .since(since)
             .build();
         let mut reading = Reading::from(from);
-        let lines = self.docker.logs(&name, Some(options));
-        lines
-            .filter_map(move |line| {
-                let line = match line {
-                    Ok(line) => triage::log_line(&mut reading, &line).map(Ok),
-                    Err(source) => Some(Err(ExecutorError {
-                        executor: executor.clone(),
-                        action: format!("give the log of {name}"),
-                        source: source.into(),
-                    })),
-                };
-                std::future::ready(line)
-            })
-            .boxed()
+        let parts = self.docker.logs(&name, Some(options));
+        // after the last there is what never became a line
+        let parts = parts.map(Some).chain(stream::iter([None]));
+        let lines = parts.map(move |part| match part {
+            Some(Ok(part)) => triage::log_part(&mut reading, &part)
+                .map(Ok)
+                .into_iter()
+                .collect(),
+            Some(Err(source)) => vec![Err(ExecutorError {
+                executor: executor.clone(),
+                action: format!("give the log of {name}"),
+                source: source.into(),
+            })],
+            None => reading.rest().into_iter().map(Ok).collect(),
+        });
+        lines.flat_map(stream::iter).boxed()
     }
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
         let name = self.container(&plan.name);
         let gone = || {
-            self.hub.forget(&plan.name);
+            self.forget(&plan.name);
             let name = name.clone();
             Ok(vec![Remains {
                 kind: "container",

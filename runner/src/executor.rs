@@ -4,6 +4,7 @@
 //! a container engine and on Kubernetes.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +44,12 @@ pub trait Executor: Send + Sync + 'static {
         &self,
         plan: &Plan,
     ) -> impl Future<Output = Result<mpsc::Receiver<Part>, ExecutorError>> + Send;
+
+    /// Where a session listens, once it runs.
+    fn address(
+        &self,
+        plan: &Plan,
+    ) -> impl Future<Output = Result<SocketAddr, ExecutorError>> + Send;
 
     /// What a run wrote after a place in its log; with `follow` also what it writes until it is destroyed.
     fn logs(

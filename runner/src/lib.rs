@@ -17,6 +17,7 @@
 //! assert!(state.wants().result, "the result is taken before anything is destroyed");
 //! ```
 
+mod door;
 pub mod engine;
 mod executor;
 mod life;
@@ -31,6 +32,7 @@ mod spec;
 mod state;
 mod verdict;
 
+pub use door::{Direct, Door, DoorError, knock};
 pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 pub use limits::Limits;
 pub use log::{LogLine, LogPlace};

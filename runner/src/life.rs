@@ -41,6 +41,8 @@ enum Done {
     Refused(Failure),
     /// What is there under its name is another run, which is left alone.
     Another(Failure),
+    /// A session answers, and players go to this URL.
+    Answered(String),
     Taken(Vec<ResultFile>),
     NotTaken(Failure),
     Destroyed {
@@ -100,7 +102,7 @@ pub(crate) async fn see_through<E: Executor>(
                 .unwrap_or(Duration::ZERO)
         });
         let event = tokio::select! {
-            done = life.done() => match life.did(done) {
+            done = life.done() => match life.did(done, &publish) {
                 Ok(event) => event,
                 Err(receipt) => break receipt,
             },
@@ -147,6 +149,7 @@ impl<E: Executor> Life<E> {
     fn act(&mut self) {
         let wants = self.state.wants();
         if matches!(self.doing, Doing::Preparing(_)) && !wants.container {
+            // the way to a session that is closed next, or an image that nobody needs
             self.doing = Doing::Nothing;
         }
         if !matches!(self.doing, Doing::Nothing) {
@@ -162,6 +165,8 @@ impl<E: Executor> Life<E> {
             Doing::Going(Box::pin(take(shared, plan)))
         } else if wants.container && !self.is_there {
             Doing::Preparing(Box::pin(prepare(shared, plan)))
+        } else if matches!(self.state, State::Running { .. }) && plan.limits.answer.is_some() {
+            Doing::Preparing(Box::pin(open(shared, plan)))
         } else {
             Doing::Nothing
         };
@@ -176,7 +181,11 @@ impl<E: Executor> Life<E> {
     }
 
     /// What was done becomes an event; the end of it all, a receipt.
-    fn did(&mut self, done: Done) -> Result<Option<Event>, (Receipt, Vec<LogLine>)> {
+    fn did(
+        &mut self,
+        done: Done,
+        publish: &watch::Sender<Published>,
+    ) -> Result<Option<Event>, (Receipt, Vec<LogLine>)> {
         self.doing = Doing::Nothing;
         Ok(match done {
             Done::Prepared => {
@@ -186,6 +195,10 @@ impl<E: Executor> Life<E> {
                 None
             }
             Done::Submitted => None,
+            Done::Answered(url) => {
+                publish.send_modify(|published| published.url = Some(url));
+                Some(Event::Answered)
+            }
             Done::Refused(failure) => Some(Event::Seen(Observation::Failed(failure))),
             Done::Another(failure) => {
                 self.is_another = true;
@@ -294,7 +307,38 @@ async fn take<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     }
 }
 
+/// Makes the way to a session, until it answers there.
+async fn open<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    let Work::Session { answers, .. } = &plan.work else {
+        return std::future::pending().await;
+    };
+    let mut waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times()
+        .build();
+    loop {
+        let error: Box<dyn std::error::Error + Send + Sync> =
+            match shared.executor.address(&plan).await {
+                Ok(target) => match shared.door.open(&plan.name, target, answers).await {
+                    Ok(url) => return Done::Answered(url),
+                    Err(error) => error.into(),
+                },
+                Err(error) => error.into(),
+            };
+        tracing::debug!(run = %plan.name, %error, "it does not answer yet");
+        tokio::time::sleep(waits.next().unwrap_or(Duration::from_secs(1))).await;
+    }
+}
+
 async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    let mut waits = again();
+    // nobody is sent to what is about to end
+    while let Work::Session { .. } = plan.work
+        && let Err(error) = shared.door.close(&plan.name).await
+    {
+        pause(&mut waits, &error, &plan, "the way to it can't be closed").await;
+    }
     // before it is gone: whoever looks for the reason of a failure looks there first
     let log = tokio::time::timeout(LOG, last_lines(&shared, &plan))
         .await

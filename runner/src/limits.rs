@@ -38,11 +38,15 @@ impl Limits {
         }
     }
 
-    /// A session's: it must answer within two minutes of running, and may be idle for `idle` and run for `run`.
+    /// A session's: it must answer within `answer` of running, and may be idle for `idle` and run for `run`.
     #[must_use]
-    pub const fn session(idle: SignedDuration, run: SignedDuration) -> Self {
+    pub const fn session(
+        answer: SignedDuration,
+        idle: SignedDuration,
+        run: SignedDuration,
+    ) -> Self {
         Self {
-            answer: Some(SignedDuration::from_mins(2)),
+            answer: Some(answer),
             idle: Some(idle),
             ..Self::computation(run)
         }

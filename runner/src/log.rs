@@ -26,11 +26,16 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// Finds the places of lines as they come, and leaves out those before the place that reading is taken up at.
+/// Puts lines together as their parts come, finds their places, and leaves out what is before the place that reading is taken up at.
+///
+/// What a program wrote of a line before it went on with it comes by itself. Whoever takes reading up between such parts misses those
+/// that came before.
 #[derive(Debug)]
 pub(crate) struct Reading {
     from: Option<LogPlace>,
     last: LogPlace,
+    /// Lines that are not whole, of the standard output and of the standard error.
+    begun: [Option<(LogPlace, String)>; 2],
 }
 
 impl Reading {
@@ -39,7 +44,11 @@ impl Reading {
             at: Timestamp::MIN,
             lines: 0,
         };
-        Self { from, last }
+        Self {
+            from,
+            last,
+            begun: [None, None],
+        }
     }
 
     /// The time to ask an executor for, that gives all lines which may be after the place.
@@ -51,12 +60,13 @@ impl Reading {
         })
     }
 
-    /// The next line, unless it was read before. One without a time is of the time of the line before it.
-    pub(crate) fn line(
+    /// The next part of a line, with its end if it is the last one. Gives the line once it is whole. A part without a time is of the
+    /// time of the one before it.
+    pub(crate) fn part(
         &mut self,
         at: Option<Timestamp>,
         error: bool,
-        text: String,
+        text: &str,
     ) -> Option<LogLine> {
         let at = at.unwrap_or(self.last.at);
         let lines = match at == self.last.at {
@@ -65,10 +75,38 @@ impl Reading {
         };
         let place = LogPlace { at, lines };
         self.last = place;
-        let is_new = self
+        if self
             .from
-            .is_none_or(|from| (at, lines) > (from.at, from.lines));
-        is_new.then_some(LogLine { place, error, text })
+            .is_some_and(|from| (at, lines) <= (from.at, from.lines))
+        {
+            return None;
+        }
+        let begun = &mut self.begun[usize::from(error)];
+        let (_, mut line) = begun.take().unwrap_or((place, String::new()));
+        match text.strip_suffix('\n') {
+            Some(end) => {
+                line.push_str(end.strip_suffix('\r').unwrap_or(end));
+                Some(LogLine {
+                    place,
+                    error,
+                    text: line,
+                })
+            }
+            None => {
+                line.push_str(text);
+                *begun = Some((place, line));
+                None
+            }
+        }
+    }
+
+    /// What was written of lines that never became whole.
+    pub(crate) fn rest(&mut self) -> Vec<LogLine> {
+        let rest = [false, true].map(|error| {
+            let (place, text) = self.begun[usize::from(error)].take()?;
+            Some(LogLine { place, error, text })
+        });
+        rest.into_iter().flatten().collect()
     }
 }
 
@@ -87,7 +125,7 @@ mod tests {
         given
             .filter_map(|(at, text)| {
                 let at = Timestamp::from_second(*at).unwrap();
-                reading.line(Some(at), false, (*text).to_owned())
+                reading.part(Some(at), false, &format!("{text}\n"))
             })
             .collect()
     }
@@ -104,5 +142,19 @@ mod tests {
                 line.text
             );
         }
+    }
+
+    #[test]
+    fn a_line_comes_once_it_is_whole() {
+        let mut reading = Reading::from(None);
+        let mut part = |error, text| reading.part(None, error, text).map(|line| line.text);
+        assert_eq!(part(false, "50 %"), None);
+        assert_eq!(part(true, "odd\r\n").as_deref(), Some("odd"));
+        assert_eq!(part(false, " 60 %"), None);
+        assert_eq!(part(false, " done\n").as_deref(), Some("50 % 60 % done"));
+        assert_eq!(part(true, "the end"), None);
+        let rest = reading.rest();
+        assert_eq!(rest.len(), 1);
+        assert_eq!((rest[0].text.as_str(), rest[0].error), ("the end", true));
     }
 }

@@ -152,6 +152,7 @@ impl Plan {
             container,
             port,
             answers,
+            answers_within,
             idle,
             limit,
         } = spec;
@@ -159,7 +160,7 @@ impl Plan {
             name,
             container,
             work: Work::Session { port, answers },
-            limits: Limits::session(idle, limit),
+            limits: Limits::session(answers_within, idle, limit),
             grace: GRACE,
             submitted: now,
         })

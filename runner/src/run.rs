@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::Stream;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::life::Told;
@@ -16,6 +17,7 @@ use crate::state::{Event, State};
 pub(crate) struct Published {
     pub(crate) state: State,
     pub(crate) outcome: Option<Arc<Outcome>>,
+    pub(crate) url: Option<String>,
 }
 
 /// A run. Cheap to clone; dropping it ends nothing.
@@ -35,6 +37,7 @@ impl Run {
         let (publish, published) = watch::channel(Published {
             state,
             outcome: None,
+            url: None,
         });
         let plan = Arc::new(plan);
         let run = Self {
@@ -88,6 +91,20 @@ impl Run {
         over.outcome.clone()
     }
 
+    /// Waits until a session answers, and gives the URL that players go to. `None` when it ended before.
+    pub async fn answers(&self) -> Option<String> {
+        let mut published = self.published.clone();
+        let serves = |published: &Published| match published.state {
+            State::Serving { .. } => true,
+            ref state => state.verdict().is_some(),
+        };
+        let published = published.wait_for(serves).await.ok()?;
+        match published.state {
+            State::Serving { .. } => published.url.clone(),
+            _ => None,
+        }
+    }
+
     /// Ends it: a session that serves ends well, anything else is cancelled. One that is over stays as it is.
     pub fn end(&self) {
         self.tell(Event::Ended);
@@ -95,7 +112,9 @@ impl Run {
 
     /// Somebody used the session: it is not idle.
     pub fn used(&self) {
-        self.tell(Event::Used);
+        self.tell(Event::Used {
+            at: Timestamp::now(),
+        });
     }
 
     fn tell(&self, event: Event) {

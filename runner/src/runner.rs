@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::door::{Direct, Door};
 use crate::executor::{Executor, ExecutorError, Remains, Seen};
 use crate::life::{self, Told};
 use crate::log::{LogLine, LogPlace};
@@ -15,6 +17,7 @@ use crate::plan::{Plan, PlanError};
 use crate::result::Keep;
 use crate::run::Run;
 use crate::spec::{Computation, RunName, Session};
+use crate::state::Event;
 
 /// Starts runs and sees them through. Cheap to clone; when the last clone is gone, runs go on until their leases end, and a runner
 /// that is started before that takes them over.
@@ -57,6 +60,7 @@ impl Drop for Tasks {
 pub(crate) struct Shared<E> {
     pub(crate) executor: E,
     pub(crate) keep: Keep,
+    pub(crate) door: Arc<dyn Door>,
     runs: Mutex<HashMap<RunName, Entry>>,
 }
 
@@ -83,26 +87,31 @@ pub enum StartError {
 }
 
 impl<E: Executor> Runner<E> {
-    /// Takes over the runs that are there, and keeps results in memory.
+    /// Takes over the runs that are there, keeps results in memory, and sends players to sessions' own addresses.
     ///
     /// # Errors
     ///
     /// When the executor can't say which runs there are.
     pub async fn start(executor: E) -> Result<Self, ExecutorError> {
-        Self::start_keeping(executor, Keep::Memory).await
+        Self::start_with(executor, Keep::Memory, Direct).await
     }
 
-    /// As [`Runner::start`], with a choice of where results are kept.
+    /// As [`Runner::start`], with a choice of where results are kept and of how players get to sessions.
     ///
     /// # Errors
     ///
     /// When the executor can't say which runs there are.
-    pub async fn start_keeping(executor: E, keep: Keep) -> Result<Self, ExecutorError> {
+    pub async fn start_with(
+        executor: E,
+        keep: Keep,
+        door: impl Door,
+    ) -> Result<Self, ExecutorError> {
         let seen = executor.watch();
         let there = executor.runs().await?;
         let shared = Arc::new(Shared {
             executor,
             keep,
+            door: Arc::new(door),
             runs: Mutex::default(),
         });
         let tasks = Arc::default();
@@ -227,16 +236,23 @@ async fn pass_on<E: Executor>(shared: Arc<Shared<E>>, mut seen: mpsc::UnboundedR
     }
 }
 
-/// Renews the leases of all runs that are wanted.
+/// Renews the leases of all runs that are wanted, and of the ways to those that serve.
 async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
     loop {
-        let wanted: Vec<_> = {
+        let (wanted, serving) = {
             let mut runs = lock(&shared.runs);
             runs.retain(|_, entry| !entry.run.is_over());
-            let wanted = runs
-                .values()
-                .filter(|entry| entry.run.state().wants().container);
-            wanted.map(|entry| entry.run.name().clone()).collect()
+            let (mut wanted, mut serving) = (Vec::new(), Vec::new());
+            for (name, entry) in runs.iter() {
+                let wants = entry.run.state().wants();
+                if wants.container {
+                    wanted.push(name.clone());
+                }
+                if wants.route {
+                    serving.push(name.clone());
+                }
+            }
+            (wanted, serving)
         };
         if let Err(error) = shared.executor.renew(&wanted).await {
             tracing::warn!(
@@ -244,6 +260,24 @@ async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
                 "leases were not renewed"
             );
         }
+        match shared.door.renew(&serving).await {
+            Ok(idle) => used(&shared, &idle),
+            Err(error) => tracing::warn!(%error, "ways to sessions were not renewed"),
+        }
         tokio::time::sleep(shared.executor.renew_every()).await;
+    }
+}
+
+/// A session that was used since it was looked at last is told so.
+fn used<E>(shared: &Shared<E>, idle: &[(RunName, Duration)]) {
+    let runs = lock(&shared.runs);
+    for (name, idle) in idle {
+        if let Some(entry) = runs.get(name) {
+            let at = Timestamp::now()
+                .saturating_sub(*idle)
+                .unwrap_or(Timestamp::MIN);
+            // a run that is over hears nothing
+            let _ = entry.seen.send(Told::Happened(Event::Used { at }));
+        }
     }
 }

@@ -94,7 +94,10 @@ pub enum Event {
     /// A session answered a handshake on the way that players take.
     Answered,
     /// A session was used.
-    Used,
+    Used {
+        /// When.
+        at: Timestamp,
+    },
     /// The caller ends it: a session's proper end, a computation's cancellation.
     Ended,
     /// Its result was taken and acknowledged, or can't be.
@@ -207,11 +210,12 @@ impl State {
                     other => other,
                 };
             }
-            Event::Used => {
+            Event::Used { at } => {
                 return match self {
                     Self::Serving { since, active } => Self::Serving {
                         since,
-                        active: active.max(now),
+                        // clocks differ: nobody has used it later than now
+                        active: active.max((*at).min(now)),
                     },
                     other => other,
                 };

@@ -13,7 +13,11 @@ fn computation() -> Limits {
 }
 
 fn session() -> Limits {
-    Limits::session(SignedDuration::from_mins(5), SignedDuration::from_hours(2))
+    Limits::session(
+        SignedDuration::from_mins(2),
+        SignedDuration::from_mins(5),
+        SignedDuration::from_hours(2),
+    )
 }
 
 fn exited(code: i32) -> Event {
@@ -34,6 +38,8 @@ fn waiting(cause: Cause) -> Event {
     let words = "0/1 nodes are available".to_owned();
     Event::Seen(Observation::Waiting { cause, words })
 }
+
+const USED: Event = Event::Used { at: Timestamp::MAX };
 
 const RUNNING: Event = Event::Seen(Observation::Running {
     since: Timestamp::MAX,
@@ -80,7 +86,7 @@ fn a_computation_is_a_success_once_its_result_was_taken() {
 
 #[test]
 fn a_session_is_served_from_its_answer_until_its_end() {
-    let served = [(1, RUNNING), (1, Event::Answered), (60, Event::Used)];
+    let served = [(1, RUNNING), (1, Event::Answered), (60, USED)];
     let (state, _) = play(&session(), &served);
     assert!(state.wants().route && state.wants().container);
     let (ended, _) = play(&session(), &[&served[..], &[(1, Event::Ended)]].concat());
@@ -131,9 +137,9 @@ fn each_state_has_a_limit_and_a_cause_of_its_own() {
     }
     // use keeps it from being idle, and not from its end
     let mut used = vec![(1, RUNNING), (1, Event::Answered)];
-    used.extend((0..71).flat_map(|_| [(100, Event::Used), (0, Event::Tick)]));
+    used.extend((0..71).flat_map(|_| [(100, USED), (0, Event::Tick)]));
     assert_eq!(play(&session(), &used).0.verdict(), None);
-    used.extend([(100, Event::Used), (0, Event::Tick)]);
+    used.extend([(100, USED), (0, Event::Tick)]);
     assert_eq!(cause(&play(&session(), &used).0), Some(Cause::Deadline));
 }
 
@@ -165,7 +171,7 @@ fn event() -> impl Strategy<Value = Event> {
         (0..3_i32).prop_map(exited),
         Just(missing()),
         Just(Event::Answered),
-        Just(Event::Used),
+        Just(USED),
         Just(Event::Ended),
         Just(Event::Taken(Ok(()))),
         Just(Event::Taken(Err(Failure::new(Cause::Result, "a link")))),

@@ -112,6 +112,23 @@ impl EngineBench {
         }
     }
 
+    /// The networks of the story's owner.
+    pub(crate) async fn networks(&self) -> Vec<String> {
+        let label = format!("label=mkys.room-of={}", self.owner);
+        let words = ["network", "ls", "--filter", &label, "--format", "{{.Name}}"];
+        self.listed(&words).await
+    }
+
+    async fn listed(&self, words: &[&str]) -> Vec<String> {
+        let engine = self.engine.clone();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let names = tokio::task::spawn_blocking(move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            engine.run(&words).unwrap()
+        });
+        names.await.unwrap().lines().map(str::to_owned).collect()
+    }
+
     pub(crate) fn settings(&self) -> EngineSettings {
         let init = std::env::var_os("MKYS_INIT_PROGRAM")
             .expect("MKYS_INIT_PROGRAM names the static mkys-init");
@@ -146,16 +163,9 @@ impl Bench for EngineBench {
     }
 
     async fn left(&self) -> Vec<String> {
-        let (engine, label) = (
-            self.engine.clone(),
-            format!("label=mkys.owner={}", self.owner),
-        );
-        let names = tokio::task::spawn_blocking(move || {
-            engine
-                .run(&["ps", "--all", "--filter", &label, "--format", "{{.Names}}"])
-                .unwrap()
-        });
-        names.await.unwrap().lines().map(str::to_owned).collect()
+        let label = format!("label=mkys.owner={}", self.owner);
+        let words = ["ps", "--all", "--filter", &label, "--format", "{{.Names}}"];
+        self.listed(&words).await
     }
 }
 

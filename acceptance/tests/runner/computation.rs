@@ -1,7 +1,7 @@
 //! Computations that end well.
 
 use futures_util::StreamExt;
-use mkys_runner::{Input, Keep, LogLine, LogPlace, ResultContent, Runner, Verdict};
+use mkys_runner::{Direct, Input, Keep, LogLine, LogPlace, ResultContent, Runner, Verdict};
 
 use crate::bench::{Bench, line, outcome, runner, until_running};
 
@@ -67,7 +67,7 @@ pub(crate) async fn inputs_and_secrets_are_files(bench: &impl Bench) {
     .into();
     let outcome = outcome(bench, computation).await;
     let lines: Vec<_> = outcome.log.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(lines, ["text s3cret", "", "300000", "0", "one"]);
+    assert_eq!(lines, ["text s3cret", "300000", "0", "one"]);
 }
 
 pub(crate) async fn it_has_no_rights_and_no_network(bench: &impl Bench) {
@@ -135,9 +135,8 @@ async fn run_log<E: mkys_runner::Executor>(
 pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl Bench) {
     let folder = tempfile::tempdir().unwrap();
     let keep = Keep::Directory(folder.path().to_owned());
-    let runner = Runner::start_keeping(bench.executor().await, keep)
-        .await
-        .unwrap();
+    let executor = bench.executor().await;
+    let runner = Runner::start_with(executor, keep, Direct).await.unwrap();
     let mut computation = line(
         bench,
         "dd if=/dev/urandom of=/mkys/out/noise bs=1k count=500 2>/dev/null",
@@ -151,4 +150,11 @@ pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl 
         ResultContent::File(file.clone())
     );
     assert_eq!(std::fs::metadata(file).unwrap().len(), 512_000);
+}
+
+pub(crate) async fn it_reaches_out_only_if_it_may(bench: &impl Bench) {
+    let mut computation = line(bench, "ip route | grep -c ^default");
+    computation.container.egress = true;
+    let outcome = outcome(bench, computation).await;
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
 }

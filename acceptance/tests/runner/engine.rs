@@ -86,3 +86,19 @@ fn what_can_not_work_is_said_when_it_connects() {
         assert!(matches!(error, EngineError::Init { .. }), "{error}");
     });
 }
+
+#[test]
+fn a_network_is_used_again() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        for _ in 0..3 {
+            let runner = runner(&bench).await;
+            let mut computation = line(&bench, "true");
+            computation.container.egress = true;
+            let run = runner.compute(computation).await.unwrap();
+            assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+            runner.close().await;
+        }
+        assert_eq!(bench.networks().await.len(), 1);
+    });
+}

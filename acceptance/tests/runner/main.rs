@@ -14,6 +14,7 @@ mod computation;
 mod engine;
 mod failure;
 mod ownership;
+mod session;
 
 /// Every story on an executor's bench.
 macro_rules! on {
@@ -38,6 +39,7 @@ mod on_the_engine {
             it_has_no_rights_and_no_network,
             its_log_is_live_and_can_be_taken_up_again,
             results_are_on_the_disk_before_it_is_destroyed,
+            it_reaches_out_only_if_it_may,
         }
         failure {
             its_exit_code_and_its_last_lines_are_told,
@@ -51,6 +53,16 @@ mod on_the_engine {
             files_that_do_not_fit_are_told_apart,
             whoever_cancels_it_is_told_so,
             resources_that_no_machine_has_are_told_apart,
+        }
+        session {
+            it_is_open_once_it_answers_and_ends_as_sessions_do,
+            its_game_ends_it,
+            one_that_never_answers_is_told_apart,
+            one_that_nobody_uses_ends,
+            one_that_is_used_does_not_end,
+            its_limit_ends_it,
+            sessions_do_not_reach_each_other,
+            a_new_owner_finds_it_open,
         }
         ownership {
             a_name_is_had_once,

@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::images::Ready;
 use super::{EngineSettings, INIT, OWNER_DIRECTORY, SOCKET, failure};
-use crate::plan::{Plan, Work, hex};
+use crate::plan::{Plan, hex};
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 
 const OWNER: &str = "mkys.owner";
 const PLAN: &str = "mkys.plan";
 const TOKEN: &str = "mkys.token-sha256";
+const ROOM: &str = "mkys.room-of";
 
 /// Where a run's files are.
 pub(super) const FILES: &str = "/mkys";
@@ -47,6 +48,8 @@ pub(super) fn owner_label(owner: &Owner) -> String {
 pub(super) struct Found {
     pub(super) plan: Plan,
     pub(super) token_sha256: String,
+    /// The networks it is in, by name.
+    pub(super) networks: Vec<String>,
 }
 
 /// Reads what was written down with a container; `None` for one that nothing was written down with.
@@ -54,7 +57,19 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
     let mut labels = container.labels?;
     let plan = serde_json::from_str(&labels.remove(PLAN)?).ok()?;
     let token_sha256 = labels.remove(TOKEN)?;
-    Some(Found { plan, token_sha256 })
+    let networks = container
+        .network_settings
+        .and_then(|settings| settings.networks);
+    Some(Found {
+        plan,
+        token_sha256,
+        networks: networks.unwrap_or_default().into_keys().collect(),
+    })
+}
+
+/// What a room carries.
+pub(super) fn labels_of_room(owner: &Owner) -> HashMap<String, String> {
+    [(ROOM.to_owned(), owner.to_string())].into()
 }
 
 pub(super) fn token_sha256(token: &str) -> String {
@@ -67,6 +82,7 @@ pub(super) fn create(
     plan: &Plan,
     image: &Ready,
     token: &str,
+    room: Option<&str>,
 ) -> Result<ContainerCreateBody, Failure> {
     let container = &plan.container;
     let resources = &container.resources;
@@ -115,7 +131,7 @@ pub(super) fn create(
     let owner = settings.directory.join(settings.owner.as_str());
     let host = HostConfig {
         auto_remove: Some(true),
-        network_mode: Some("none".to_owned()),
+        network_mode: Some(room.unwrap_or("none").to_owned()),
         readonly_rootfs: Some(true),
         memory: Some(i64::from(resources.memory_mib) * MIB),
         // no swap beside it
@@ -139,10 +155,6 @@ pub(super) fn create(
         ]),
         ..HostConfig::default()
     };
-    if let Work::Session { .. } = plan.work {
-        let words = "this executor starts no sessions yet".to_owned();
-        return Err(failure(Cause::AdmissionRefused, words));
-    }
     Ok(ContainerCreateBody {
         image: Some(image.id.clone()),
         entrypoint: Some(vec![INIT.to_owned()]),

@@ -113,17 +113,16 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
     Some(failure(cause, message.trim()))
 }
 
-/// A line of a log, whose time the engine wrote before it; `None` if it was read before.
-pub(super) fn log_line(reading: &mut Reading, line: &LogOutput) -> Option<LogLine> {
-    let error = matches!(line, LogOutput::StdErr { .. });
-    let text = String::from_utf8_lossy(line.as_ref());
-    let text = text.trim_end_matches(['\n', '\r']);
+/// A part of a line of a log, whose time the engine wrote before it; gives the line once it is whole.
+pub(super) fn log_part(reading: &mut Reading, part: &LogOutput) -> Option<LogLine> {
+    let error = matches!(part, LogOutput::StdErr { .. });
+    let text = String::from_utf8_lossy(part.as_ref());
     let timed = text.split_once(' ').and_then(|(at, text)| {
         let at: Timestamp = at.parse().ok()?;
         Some((at, text))
     });
-    let (at, text) = timed.map_or((None, text), |(at, text)| (Some(at), text));
-    reading.line(at, error, text.to_owned())
+    let (at, text) = timed.map_or((None, &*text), |(at, text)| (Some(at), text));
+    reading.part(at, error, text)
 }
 
 #[cfg(test)]
@@ -169,7 +168,7 @@ mod tests {
         let mut reading = Reading::from(None);
         let mut line = |text: &'static str| {
             let message = text.into();
-            log_line(&mut reading, &LogOutput::StdOut { message })
+            log_part(&mut reading, &LogOutput::StdOut { message })
         };
         let timed = line("2026-11-25T09:00:00.5Z  two words \n");
         let at = "2026-11-25T09:00:00.5Z".parse().ok();

@@ -35,6 +35,11 @@ pub struct Session {
     #[serde(default)]
     #[builder(default)]
     pub answers: Answers,
+    /// How long it may take to answer, once it runs; two minutes by default.
+    #[serde(default = "two_minutes", with = "duration")]
+    #[schemars(with = "String")]
+    #[builder(default = two_minutes())]
+    pub answers_within: SignedDuration,
     /// How long nobody may use it before it ends, such as `5m`; five minutes by default.
     #[serde(default = "five_minutes", with = "duration")]
     #[schemars(with = "String")]
@@ -71,6 +76,10 @@ impl Default for Answers {
     }
 }
 
+fn two_minutes() -> SignedDuration {
+    SignedDuration::from_mins(2)
+}
+
 fn five_minutes() -> SignedDuration {
     SignedDuration::from_mins(5)
 }
@@ -91,6 +100,7 @@ impl Session {
             container,
             port,
             answers,
+            answers_within,
             idle,
             limit,
         } = self;
@@ -109,6 +119,7 @@ impl Session {
                 format!("{path:?} is no path of a request"),
             ));
         }
+        super::check_duration("answers_within", *answers_within)?;
         super::check_duration("idle", *idle)?;
         super::check_duration("limit", *limit)
     }

@@ -14,6 +14,6 @@ say "unit, golden and property tests"
 # golden files that differ fail; none is written
 INSTA_UPDATE=no cargo test --quiet --workspace --lib --bins
 INSTA_UPDATE=no cargo test --quiet -p mkys-blade --test golden --test problems --test properties
-cargo test --quiet -p mkys-runner --test state
+cargo test --quiet -p mkys-runner --test state --test schema
 say "documentation's examples"
 cargo test --quiet --workspace --doc

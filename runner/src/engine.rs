@@ -8,6 +8,7 @@
 mod body;
 mod hub;
 mod images;
+mod inspector;
 mod rooms;
 mod triage;
 mod watch;
@@ -22,12 +23,10 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::BoxStream;
 use ipnet::Ipv4Net;
 use jiff::SignedDuration;
 use mkys_init::ToRun;
@@ -38,12 +37,14 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
-use crate::log::{LogLine, LogPlace, Reading};
+use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
 use rooms::Rooms;
+
+pub use inspector::{Inspector, Listed};
 
 /// Where a container finds its owner's socket and its first process.
 const OWNER_DIRECTORY: &str = "/.mkys/owner";
@@ -148,16 +149,7 @@ impl Engine {
             let path = settings.init.clone();
             return Err(EngineError::Init { path });
         }
-        let socket = engine_socket(&settings);
-        let unreachable = |source| EngineError::Unreachable {
-            socket: socket.clone(),
-            source: Box::new(source),
-        };
-        let address = socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
-            .map_err(unreachable)?;
-        let docker = docker.negotiate_version().await.map_err(unreachable)?;
-
+        let docker = dial(settings.socket.as_deref()).await?;
         let directory = settings.directory.join(settings.owner.as_str());
         let (lock, listener) = own(&settings.owner, &directory)?;
         let hub = Arc::new(Hub::new(settings.secrets.clone()));
@@ -184,10 +176,7 @@ impl Engine {
     }
 
     fn name(&self) -> String {
-        format!(
-            "the container engine at {}",
-            engine_socket(&self.settings).display()
-        )
+        engine_name(self.settings.socket.as_deref())
     }
 
     fn error(
@@ -402,35 +391,7 @@ impl Executor for Engine {
         from: Option<LogPlace>,
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
-        let name = self.container(run);
-        let executor = self.name();
-        let since = Reading::since(from).map_or(0, |since| {
-            i32::try_from(since.as_second()).unwrap_or(i32::MAX)
-        });
-        let options = LogsOptionsBuilder::new()
-            .follow(follow)
-            .stdout(true)
-            .stderr(true)
-            .timestamps(true)
-            .since(since)
-            .build();
-        let mut reading = Reading::from(from);
-        let parts = self.docker.logs(&name, Some(options));
-        // after the last there is what never became a line
-        let parts = parts.map(Some).chain(stream::iter([None]));
-        let lines = parts.map(move |part| match part {
-            Some(Ok(part)) => triage::log_part(&mut reading, &part)
-                .map(Ok)
-                .into_iter()
-                .collect(),
-            Some(Err(source)) => vec![Err(ExecutorError {
-                executor: executor.clone(),
-                action: format!("give the log of {name}"),
-                source: source.into(),
-            })],
-            None => reading.rest().into_iter().map(Ok).collect(),
-        });
-        lines.flat_map(stream::iter).boxed()
+        watch::logs(&self.docker, self.name(), self.container(run), from, follow)
     }
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
@@ -469,43 +430,56 @@ impl Executor for Engine {
     }
 
     async fn remains(&self) -> Result<Vec<Remains>, ExecutorError> {
-        let label = body::owner_label(&self.settings.owner);
-        let options = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&[("label".to_owned(), vec![label])].into())
-            .build();
-        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = watch::listed(&self.docker, Some(&self.settings.owner)).await;
         let listed = listed.map_err(|error| self.error("list its containers", error))?;
         let names = listed.into_iter().map(|container| {
             let names = container.names.unwrap_or_default().join(" ");
             names.trim_start_matches('/').to_owned()
         });
-        Ok(names
-            .map(|name| Remains {
-                kind: "container",
-                name,
-            })
-            .collect())
+        let remains = names.map(|name| Remains {
+            kind: "container",
+            name,
+        });
+        Ok(remains.collect())
     }
 }
 
-fn engine_socket(settings: &EngineSettings) -> PathBuf {
+/// Where the engine's API is.
+fn engine_socket(chosen: Option<&Path>) -> PathBuf {
     let usual = ["/run/podman/podman.sock", "/var/run/docker.sock"];
-    let there = || {
-        usual
-            .into_iter()
-            .map(PathBuf::from)
-            .find(|socket| socket.exists())
-    };
-    settings
-        .socket
-        .clone()
+    let mut usual = usual.into_iter().map(PathBuf::from);
+    let chosen = chosen.map(Path::to_owned);
+    let there = || usual.clone().find(|socket| socket.exists());
+    chosen
         .or_else(there)
-        .unwrap_or_else(|| PathBuf::from(usual[0]))
+        .or_else(|| usual.next())
+        .unwrap_or_default()
+}
+
+/// Connects to the engine, and asks whether it answers.
+async fn dial(chosen: Option<&Path>) -> Result<Docker, EngineError> {
+    let socket = engine_socket(chosen);
+    let unreachable = |source| EngineError::Unreachable {
+        socket: socket.clone(),
+        source: Box::new(source),
+    };
+    let address = socket.to_string_lossy();
+    let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
+        .map_err(unreachable)?;
+    docker.negotiate_version().await.map_err(unreachable)
+}
+
+/// How an engine is named in errors.
+fn engine_name(chosen: Option<&Path>) -> String {
+    format!(
+        "the container engine at {}",
+        engine_socket(chosen).display()
+    )
 }
 
 /// Whether it is a program for any Linux container: one without an interpreter, which the container would have to have.
-fn is_static(path: &Path) -> bool {
+#[must_use]
+pub fn is_static(path: &Path) -> bool {
     const INTERPRETER: u32 = 3;
     let Ok(program) = fs::read(path) else {
         return false;

@@ -61,8 +61,8 @@ fn run(story: impl Future<Output = ()>) {
 /// A container engine.
 pub(crate) struct EngineBench {
     pub(crate) engine: ContainerEngine,
-    owner: String,
-    folder: TempDir,
+    pub(crate) owner: String,
+    pub(crate) folder: TempDir,
     image: &'static str,
 }
 

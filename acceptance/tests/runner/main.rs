@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod command_line;
 mod computation;
 mod engine;
 mod failure;

@@ -39,13 +39,15 @@ pub(super) fn run_of(owner: &Owner, container: &str) -> Option<RunName> {
         .ok()
 }
 
-pub(super) fn owner_label(owner: &Owner) -> String {
-    format!("{OWNER}={owner}")
+/// The label of what is an owner's, or anybody's.
+pub(super) fn owner_label(owner: Option<&Owner>) -> String {
+    owner.map_or_else(|| OWNER.to_owned(), |owner| format!("{OWNER}={owner}"))
 }
 
 /// A container of a run that is there.
 #[derive(Debug)]
 pub(super) struct Found {
+    pub(super) owner: Owner,
     pub(super) plan: Plan,
     pub(super) token_sha256: String,
     /// The networks it is in, by name.
@@ -57,10 +59,12 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
     let mut labels = container.labels?;
     let plan = serde_json::from_str(&labels.remove(PLAN)?).ok()?;
     let token_sha256 = labels.remove(TOKEN)?;
+    let owner = labels.remove(OWNER)?.parse().ok()?;
     let networks = container
         .network_settings
         .and_then(|settings| settings.networks);
     Some(Found {
+        owner,
         plan,
         token_sha256,
         networks: networks.unwrap_or_default().into_keys().collect(),

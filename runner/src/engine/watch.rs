@@ -6,33 +6,85 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::EventMessage;
-use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::models::{ContainerSummary, EventMessage};
+use bollard::query_parameters::{
+    EventsOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+};
 use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 
 use super::body::{self, Found};
 use super::hub::Hub;
+use super::triage;
+use crate::executor::ExecutorError;
+use crate::log::{LogLine, LogPlace, Reading};
 use crate::spec::{Owner, RunName};
 use crate::state::Observation;
 
 /// Before events are asked for again, after the engine went away.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The owner's containers whose runs can be told.
-pub(super) async fn containers(docker: &Docker, owner: &Owner) -> Result<Vec<Found>, Error> {
-    let filters = HashMap::from([("label".to_owned(), vec![body::owner_label(owner)])]);
+/// The containers of an owner, or of all owners.
+pub(super) async fn listed(
+    docker: &Docker,
+    owner: Option<&Owner>,
+) -> Result<Vec<ContainerSummary>, Error> {
+    let label = body::owner_label(owner);
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&filters)
         .build();
-    let listed = docker.list_containers(Some(options)).await?;
+    docker.list_containers(Some(options)).await
+}
+
+/// The owner's containers whose runs can be told.
+pub(super) async fn containers(docker: &Docker, owner: &Owner) -> Result<Vec<Found>, Error> {
+    let listed = listed(docker, Some(owner)).await?;
     Ok(listed.into_iter().filter_map(body::found).collect())
+}
+
+/// What a container wrote after a place in its log.
+pub(super) fn logs(
+    docker: &Docker,
+    executor: String,
+    container: String,
+    from: Option<LogPlace>,
+    follow: bool,
+) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+    let since = Reading::since(from).map_or(0, |since| {
+        i32::try_from(since.as_second()).unwrap_or(i32::MAX)
+    });
+    let options = LogsOptionsBuilder::new()
+        .follow(follow)
+        .stdout(true)
+        .stderr(true)
+        .timestamps(true)
+        .since(since)
+        .build();
+    let mut reading = Reading::from(from);
+    let parts = docker.logs(&container, Some(options));
+    // after the last there is what never became a line
+    let parts = parts.map(Some).chain(stream::iter([None]));
+    let lines = parts.map(move |part| match part {
+        Some(Ok(part)) => triage::log_part(&mut reading, &part)
+            .map(Ok)
+            .into_iter()
+            .collect(),
+        Some(Err(source)) => vec![Err(ExecutorError {
+            executor: executor.clone(),
+            action: format!("give the log of {container}"),
+            source: source.into(),
+        })],
+        None => reading.rest().into_iter().map(Ok).collect(),
+    });
+    lines.flat_map(stream::iter).boxed()
 }
 
 /// Follows the engine for as long as it is let. An engine that is away says nothing of any run; once it is back, it is asked which
 /// containers are there.
 pub(super) async fn events(docker: Docker, owner: Owner, hub: Arc<Hub>) {
-    let label = body::owner_label(&owner);
+    let label = body::owner_label(Some(&owner));
     loop {
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned()]),

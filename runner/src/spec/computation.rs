@@ -32,6 +32,9 @@ use super::{Container, Input, RunName, SpecError, duration};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, bon::Builder)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    description = "A computation: one run of a published code on given inputs, whose result is given back."
+)]
 pub struct Computation {
     /// Its name.
     pub name: RunName,

@@ -24,6 +24,7 @@ use super::{Container, RunName, SpecError, duration};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, bon::Builder)]
 #[serde(deny_unknown_fields)]
+#[schemars(description = "A session: one play of one game, that players are sent to.")]
 pub struct Session {
     /// Its name.
     pub name: RunName,

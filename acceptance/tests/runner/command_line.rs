@@ -1,0 +1,191 @@
+//! `mkys-run`, as a person uses it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use mkys_acceptance::platform::built;
+
+use crate::bench::{Bench, EngineBench, tell};
+
+fn mkys_run(bench: &EngineBench, words: &[&str]) -> Command {
+    let settings = bench.settings();
+    let mut command = Command::new(built("mkys-run").unwrap());
+    command
+        .args(words)
+        .args(["--owner", &bench.owner, "--lease", "4s"])
+        .env("MKYS_ENGINE", bench.engine.socket())
+        .env("MKYS_INIT_PROGRAM", settings.init)
+        .env("MKYS_RUN_DIRECTORY", settings.directory);
+    command
+}
+
+fn spec(bench: &EngineBench, line: &str, more: &str) -> String {
+    let file = bench.folder.path().join("spec.json");
+    let command = serde_json::json!(["/bin/sh", "-c", line]);
+    let image = bench.image();
+    let text = format!(
+        r#"{{"name": "one", "container": {{"image": "{image}", "command": {command}}} {more}}}"#
+    );
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Starts a run that goes on for good, and waits until it has said so.
+fn going_on(bench: &EngineBench) -> Child {
+    let file = spec(
+        bench,
+        "trap '' TERM; echo goes on; while :; do sleep 1; done",
+        "",
+    );
+    let mut command = mkys_run(bench, &["run", &file]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "goes on");
+    child
+}
+
+async fn gone(bench: &EngineBench) {
+    for _ in 0..60 {
+        if bench.left().await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{:?} is left", bench.left().await);
+}
+
+#[test]
+fn a_computation_leaves_its_results_and_nothing_else() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let file = spec(
+            &bench,
+            "echo said; cat /mkys/in/a >/mkys/out/b",
+            r#", "inputs": {"a": {"text": "42"}}, "results": ["b"]"#,
+        );
+        let results = bench.folder.path().join("results");
+        let output = mkys_run(
+            &bench,
+            &["run", &file, "--results", results.to_str().unwrap()],
+        )
+        .output()
+        .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "said\n");
+        assert_eq!(
+            std::fs::read_to_string(results.join("one/b")).unwrap(),
+            "42"
+        );
+        let audit = mkys_run(&bench, &["audit"]).output().unwrap();
+        assert!(audit.status.success(), "{}", said(&audit));
+    });
+}
+
+#[test]
+fn a_failure_is_told_in_one_line_with_its_cause() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let output = mkys_run(&bench, &["run", &spec(&bench, "exit 3", "")])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said(&output).contains("failed: exit: exit code 3"),
+            "{}",
+            said(&output)
+        );
+        let wrong = spec(&bench, "true", r#", "deadlin": "1m""#);
+        let output = mkys_run(&bench, &["run", &wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            said(&output).contains("unknown field `deadlin`"),
+            "{}",
+            said(&output)
+        );
+        assert!(
+            !Path::new("one").exists(),
+            "a directory was made for nothing"
+        );
+    });
+}
+
+#[test]
+fn an_interrupt_ends_it_in_order() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let child = going_on(&bench);
+        let listed = mkys_run(&bench, &["list"]).output().unwrap();
+        assert!(
+            String::from_utf8_lossy(&listed.stdout).contains("computation"),
+            "{listed:?}"
+        );
+        assert_eq!(
+            mkys_run(&bench, &["audit"]).output().unwrap().status.code(),
+            Some(1)
+        );
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said(&output).contains("failed: cancelled"),
+            "{}",
+            said(&output)
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_killed_owner_leaves_nothing() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut child = going_on(&bench);
+        assert_eq!(bench.left().await.len(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        gone(&bench).await;
+    });
+}
+
+#[test]
+fn a_run_can_be_looked_at_and_stopped_by_others() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let child = going_on(&bench);
+        let log = mkys_run(&bench, &["logs", "one"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&log.stdout), "goes on\n");
+        let none = mkys_run(&bench, &["logs", "two"]).output().unwrap();
+        assert!(
+            said(&none).contains("no run named two is there"),
+            "{}",
+            said(&none)
+        );
+        assert!(
+            mkys_run(&bench, &["cancel", "one"])
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+        let output = child.wait_with_output().unwrap();
+        assert!(
+            said(&output).contains("failed: evicted: somebody stopped its container with SIGTERM"),
+            "{}",
+            said(&output)
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}

@@ -1,0 +1,150 @@
+//! What a person types.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+use mkys_runner::{Computation, Owner, RunName, Session};
+
+use crate::progress;
+
+/// Computations and sessions in containers that are gone afterwards, whatever happens.
+#[derive(Debug, Parser)]
+#[command(name = "mkys-run", version, about)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the engine is.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArguments {
+    /// The engine's API; the first of /run/podman/podman.sock and /var/run/docker.sock that is there
+    #[arg(long, global = true, env = "MKYS_ENGINE", value_name = "SOCKET")]
+    pub(crate) engine: Option<PathBuf>,
+    /// The static mkys-init; beside this program if it is not named
+    #[arg(long, global = true, env = "MKYS_INIT_PROGRAM", value_name = "FILE")]
+    pub(crate) init: Option<PathBuf>,
+    /// Where sockets of owners are
+    #[arg(
+        long,
+        global = true,
+        env = "MKYS_RUN_DIRECTORY",
+        default_value = "/run/mkys-runner",
+        value_name = "DIRECTORY"
+    )]
+    pub(crate) directory: PathBuf,
+    /// A directory of secrets: each a directory of its name with a file for each of its keys
+    #[arg(long, global = true, env = "MKYS_SECRETS", value_name = "DIRECTORY")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// For how long a run goes on when this program does not
+    #[arg(long, global = true, default_value = "3m", value_name = "DURATION")]
+    pub(crate) lease: SignedDuration,
+    /// Whose runs they are; each `run` and `session` is an owner of its own if it is not named
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) owner: Option<Owner>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a computation, shows its log, and keeps its results
+    Run(RunArguments),
+    /// Starts a session, says where players go, and ends it on Ctrl-C
+    Session(SessionArguments),
+    /// Lists the runs that are there, whoever's they are
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what a run wrote
+    Logs {
+        /// Its name
+        run: RunName,
+        /// Goes on as it is written
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stops a run
+    Cancel {
+        /// Its name
+        run: RunName,
+    },
+    /// Lists whatever of runs is there; fails if something is
+    Audit {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says whether runs can be started here, and if not, why
+    Doctor,
+    /// Prints the JSON Schema of a computation or a session
+    Schema {
+        /// Of which
+        of: Kind,
+    },
+    /// Prints completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The computation, as JSON; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Where its results go, in a directory of its name
+    #[arg(long, default_value = ".", value_name = "DIRECTORY")]
+    pub(crate) results: PathBuf,
+    /// Another name than the file says
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<RunName>,
+    /// Events and the outcome as JSON, one a line, instead of the log
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionArguments {
+    /// The session, as JSON; `-` is the standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Another name than the file says
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<RunName>,
+    /// Events and the outcome as JSON, one a line, instead of the log
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    Computation,
+    Session,
+}
+
+pub(crate) fn schema(of: Kind) -> Result<ExitCode> {
+    let schema = match of {
+        Kind::Computation => schemars::schema_for!(Computation),
+        Kind::Session => schemars::schema_for!(Session),
+    };
+    progress::print(&serde_json::to_string_pretty(&schema).context("write a schema")?);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "mkys-run", &mut script);
+    progress::print(
+        String::from_utf8(script)
+            .context("write completions")?
+            .trim_end(),
+    );
+    Ok(ExitCode::SUCCESS)
+}

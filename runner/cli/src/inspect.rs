@@ -1,0 +1,147 @@
+//! Looking at runs, whoever's they are.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use mkys_runner::engine::{Inspector, Listed};
+use mkys_runner::{RunName, Work};
+
+use crate::arguments::EngineArguments;
+use crate::progress::{print, say, seconds};
+use crate::start;
+
+async fn inspector(arguments: &EngineArguments) -> Result<Inspector> {
+    Ok(Inspector::connect(arguments.engine.as_deref()).await?)
+}
+
+fn kind(run: &Listed) -> &'static str {
+    match run.plan.work {
+        Work::Computation { .. } => "computation",
+        Work::Session { .. } => "session",
+    }
+}
+
+pub(crate) async fn list(arguments: &EngineArguments, json: bool) -> Result<ExitCode> {
+    let runs = inspector(arguments)
+        .await?
+        .runs(arguments.owner.as_ref())
+        .await?;
+    if json {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|run| serde_json::json!({ "owner": run.owner, "status": run.status, "plan": run.plan }))
+            .collect();
+        print(&serde_json::to_string(&runs)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if runs.is_empty() {
+        say("no runs are there");
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!(
+        "{:<24} {:<16} {:<12} {:<9} {}",
+        "NAME", "OWNER", "KIND", "AGE", "IMAGE"
+    ));
+    for run in &runs {
+        let age = seconds(run.plan.submitted.duration_until(Timestamp::now()));
+        let (name, owner) = (run.plan.name.as_str(), run.owner.as_str());
+        let image = &run.plan.container.image;
+        print(&format!(
+            "{name:<24} {owner:<16} {:<12} {:<9} {image}",
+            kind(run),
+            format!("{age:#}")
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn find(arguments: &EngineArguments, name: &RunName) -> Result<(Inspector, Listed)> {
+    let inspector = inspector(arguments).await?;
+    let mut runs = inspector.runs(arguments.owner.as_ref()).await?;
+    runs.retain(|run| run.plan.name == *name);
+    match (runs.pop(), runs.is_empty()) {
+        (Some(run), true) => Ok((inspector, run)),
+        (Some(_), false) => bail!("several owners have a run named {name}: say whose with --owner"),
+        (None, _) => bail!("no run named {name} is there"),
+    }
+}
+
+pub(crate) async fn logs(
+    arguments: &EngineArguments,
+    name: &RunName,
+    follow: bool,
+) -> Result<ExitCode> {
+    let (inspector, run) = find(arguments, name).await?;
+    let mut lines = inspector.logs(&run, None, follow);
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        match line.error {
+            true => say(&line.text),
+            false => print(&line.text),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn cancel(arguments: &EngineArguments, name: &RunName) -> Result<ExitCode> {
+    let (inspector, run) = find(arguments, name).await?;
+    inspector.stop(&run).await?;
+    say(&format!("{name} of {} was stopped", run.owner));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn audit(arguments: &EngineArguments, json: bool) -> Result<ExitCode> {
+    let runs = inspector(arguments)
+        .await?
+        .runs(arguments.owner.as_ref())
+        .await?;
+    let clean = runs.is_empty();
+    match (clean, json) {
+        (true, false) => say("nothing of any run is there"),
+        (false, false) => say(&format!("{} runs are there:", runs.len())),
+        _ => {}
+    }
+    if json || !clean {
+        list(arguments, json).await?;
+    }
+    Ok(match clean {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+pub(crate) async fn doctor(arguments: &EngineArguments) -> Result<ExitCode> {
+    let engine = inspector(arguments).await;
+    let init = start::init(arguments)?;
+    let checks = [
+        (
+            "a container engine answers",
+            engine.map(drop).err().map(|error| format!("{error:#}")),
+        ),
+        (
+            "its first process is there",
+            (!mkys_runner::engine::is_static(&init)).then(|| {
+                format!(
+                    "{} is not the static mkys-init: name it with --init",
+                    init.display()
+                )
+            }),
+        ),
+    ];
+    let mut sound = true;
+    for (what, fault) in checks {
+        match fault {
+            None => print(&format!("ok    {what}")),
+            Some(fault) => {
+                sound = false;
+                print(&format!("FAIL  {what}: {fault}"));
+            }
+        }
+    }
+    Ok(match sound {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}

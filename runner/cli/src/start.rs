@@ -1,0 +1,154 @@
+//! `run` and `session`: one run, seen through to its end.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::StreamExt as _;
+use mkys_runner::engine::{Engine, EngineSettings};
+use mkys_runner::{Computation, Direct, Keep, Outcome, Owner, Run, Runner, Session, Verdict};
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{EngineArguments, RunArguments, SessionArguments};
+use crate::progress::Progress;
+
+/// Where the first process is if nobody says: beside this program, as a package has both.
+pub(crate) fn init(arguments: &EngineArguments) -> Result<PathBuf> {
+    if let Some(init) = &arguments.init {
+        return Ok(init.clone());
+    }
+    let own = std::env::current_exe().context("find this program")?;
+    Ok(own.with_file_name("mkys-init"))
+}
+
+fn owner(arguments: &EngineArguments) -> Result<Owner> {
+    if let Some(owner) = &arguments.owner {
+        return Ok(owner.clone());
+    }
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    Ok(format!("cli-{}", &id[..8]).parse()?)
+}
+
+async fn engine(arguments: &EngineArguments) -> Result<Engine> {
+    let settings = EngineSettings::builder()
+        .owner(owner(arguments)?)
+        .init(init(arguments)?)
+        .maybe_socket(arguments.engine.clone())
+        .directory(arguments.directory.clone())
+        .lease(arguments.lease)
+        .maybe_secrets(arguments.secrets.clone())
+        .build();
+    Ok(Engine::connect(settings).await?)
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("read the standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?
+    };
+    serde_json::from_str(&text).with_context(|| format!("{} is not right", file.display()))
+}
+
+pub(crate) async fn computation(
+    engine_arguments: &EngineArguments,
+    arguments: RunArguments,
+) -> Result<ExitCode> {
+    let mut computation: Computation = read(&arguments.file)?;
+    if let Some(name) = arguments.name {
+        computation.name = name;
+    }
+    let keep = Keep::Directory(arguments.results);
+    let runner = Runner::start_with(engine(engine_arguments).await?, keep, Direct).await?;
+    let run = runner.compute(computation).await?;
+    see_through(&runner, &run, arguments.json).await
+}
+
+pub(crate) async fn session(
+    engine_arguments: &EngineArguments,
+    arguments: SessionArguments,
+) -> Result<ExitCode> {
+    let mut session: Session = read(&arguments.file)?;
+    if let Some(name) = arguments.name {
+        session.name = name;
+    }
+    let runner = Runner::start(engine(engine_arguments).await?).await?;
+    let run = runner.play(session)?;
+    see_through(&runner, &run, arguments.json).await
+}
+
+/// Shows a run until it is gone. The first Ctrl-C ends it in order; a second one leaves the rest to its lease.
+async fn see_through(runner: &Runner<Engine>, run: &Run, json: bool) -> Result<ExitCode> {
+    let progress = Progress::new(json);
+    let (mut interrupted, mut terminated) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let mut states = std::pin::pin!(run.states());
+    let mut lines = futures_util::stream::empty().boxed();
+    let (mut has_log, mut is_ending) = (false, false);
+    let mut outcome = std::pin::pin!(run.finish());
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(line) = lines.next() => match line {
+                Ok(line) => progress.log(&line),
+                // it ended; what it wrote last is in its outcome
+                Err(_) => lines = futures_util::stream::empty().boxed(),
+            },
+            Some(state) = states.next() => {
+                progress.state(&state);
+                if matches!(state, mkys_runner::State::Serving { .. }) && let Some(url) = run.answers().await {
+                    progress.open(&url);
+                }
+                if state.wants().container && !has_log && !is_waiting(&state) {
+                    has_log = true;
+                    lines = runner.logs(run, None);
+                }
+            },
+            ended = &mut outcome => break ended,
+            _ = interrupted.recv() => end(run, &progress, &mut is_ending)?,
+            _ = terminated.recv() => end(run, &progress, &mut is_ending)?,
+        }
+    };
+    let Some(ended) = ended else {
+        bail!("the runner ended before its run did");
+    };
+    if !has_log {
+        for line in &ended.log {
+            progress.log(line);
+        }
+    }
+    progress.outcome(&ended);
+    Ok(code(&ended))
+}
+
+fn is_waiting(state: &mkys_runner::State) -> bool {
+    matches!(
+        state,
+        mkys_runner::State::Submitted { .. } | mkys_runner::State::Starting { .. }
+    )
+}
+
+fn end(run: &Run, progress: &Progress, is_ending: &mut bool) -> Result<()> {
+    if *is_ending {
+        bail!("left alone: it ends with its lease, and nothing of it is left then");
+    }
+    *is_ending = true;
+    progress.note("it is being ended; once more leaves it to its lease");
+    run.end();
+    Ok(())
+}
+
+fn code(outcome: &Outcome) -> ExitCode {
+    match &outcome.verdict {
+        Verdict::Succeeded => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

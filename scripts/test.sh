@@ -48,8 +48,8 @@ MKYS_CLIS="$terraform:$tofu"
 export MKYS_CLIS
 
 say "runs on a container engine"
-MKYS_INIT_PROGRAM=$(scripts/init.sh)
-export MKYS_INIT_PROGRAM
+MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
+export MKYS_STATIC
 cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=2
 
 say "scenarios on the lab"

@@ -36,6 +36,7 @@ pub use door::{Direct, Door, DoorError, knock};
 pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 pub use limits::Limits;
 pub use log::{LogLine, LogPlace};
+pub use mkys_init::{FilePath, FilePathError};
 pub use outcome::{Outcome, Receipt};
 pub use plan::{Content, Plan, PlanError, Work};
 pub use result::{Keep, ResultContent, ResultFile};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::Stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::life::Told;
@@ -81,6 +81,12 @@ impl Run {
         })
     }
 
+    /// What is known of it, once nothing of it is left.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Arc<Outcome>> {
+        self.published.borrow().outcome.clone()
+    }
+
     /// Waits until nothing of it is left, and gives what is known of it. `None` when the runner itself ended before that.
     pub async fn finish(&self) -> Option<Arc<Outcome>> {
         let mut published = self.published.clone();
@@ -125,5 +131,18 @@ impl Run {
     pub(crate) fn is_over(&self) -> bool {
         // a life that ended without an outcome was aborted with its runner
         self.published.borrow().outcome.is_some() || self.published.has_changed().is_err()
+    }
+
+    /// Until when the runner knows it: for a while after it is over.
+    pub(crate) fn known_until(&self, after: SignedDuration) -> Timestamp {
+        let over = self
+            .published
+            .borrow()
+            .outcome
+            .as_ref()
+            .map(|outcome| outcome.receipt.at);
+        over.map_or(Timestamp::MAX, |over| {
+            over.saturating_add(after).unwrap_or(over)
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -74,6 +74,9 @@ struct Entry {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// For how long a run is known after it is over.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why a run is not started.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +176,14 @@ impl<E: Executor> Runner<E> {
         }
     }
 
+    /// A run by its name, until ten minutes after it is over.
+    #[must_use]
+    pub fn run(&self, name: &RunName) -> Option<Run> {
+        lock(&self.shared.runs)
+            .get(name)
+            .map(|entry| entry.run.clone())
+    }
+
     /// All runs that are not over, by name.
     #[must_use]
     pub fn runs(&self) -> Vec<Run> {
@@ -241,7 +252,8 @@ async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
     loop {
         let (wanted, serving) = {
             let mut runs = lock(&shared.runs);
-            runs.retain(|_, entry| !entry.run.is_over());
+            let now = Timestamp::now();
+            runs.retain(|_, entry| entry.run.known_until(REMEMBERED) > now);
             let (mut wanted, mut serving) = (Vec::new(), Vec::new());
             for (name, entry) in runs.iter() {
                 let wants = entry.run.state().wants();

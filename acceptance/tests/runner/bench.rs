@@ -78,6 +78,13 @@ fn engine() -> &'static (ContainerEngine, String) {
     })
 }
 
+/// A program that runs in any container.
+pub(crate) fn static_program(name: &str) -> PathBuf {
+    let folder =
+        std::env::var_os("MKYS_STATIC").expect("MKYS_STATIC names the folder of static programs");
+    PathBuf::from(folder).join(name)
+}
+
 /// A file tree with busybox alone.
 fn shell() -> PathBuf {
     let tree = Place::from_environment().state().join("shell");
@@ -130,11 +137,9 @@ impl EngineBench {
     }
 
     pub(crate) fn settings(&self) -> EngineSettings {
-        let init = std::env::var_os("MKYS_INIT_PROGRAM")
-            .expect("MKYS_INIT_PROGRAM names the static mkys-init");
         EngineSettings::builder()
             .owner(self.owner.parse().unwrap())
-            .init(PathBuf::from(init))
+            .init(static_program("mkys-init"))
             .socket(self.engine.socket())
             .directory(self.folder.path().join("owners"))
             .secrets(self.folder.path().join("secrets"))

@@ -1,7 +1,7 @@
 //! The runner on real executors: one suite of stories that each of them passes.
 //!
-//! The container engine is Debian's podman, with a registry beside it; the suite starts them, and needs `MKYS_INIT_PROGRAM`, the static
-//! `mkys-init` (`scripts/init.sh` builds it and prints where it is). Each story has an owner of its own.
+//! The container engine is Debian's podman, with a registry beside it; the suite starts them, and needs `MKYS_STATIC`, the folder of
+//! static programs (`scripts/static.sh mkys-init kdpp` builds them and prints where they are). Each story has an owner of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@ mod bench;
 mod command_line;
 mod computation;
 mod engine;
+mod example;
 mod failure;
 mod ownership;
 mod session;

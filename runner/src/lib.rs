@@ -1,20 +1,30 @@
 //! Ephemeral containers for applications: a computation that gives its result back, a game session that players are sent
 //! to. Both are destroyed when they end, whatever happens.
 //!
-//! This is the core of it, which does no IO: what state a run is in, what each observation makes of it, how it ended and
-//! why. An executor observes and acts; what is right to do is decided here, and nowhere else.
+//! A [`Runner`] sees runs through on an [`Executor`]: it starts them, renews their leases, takes their results, destroys them, and takes
+//! over what an earlier process of the same [`Owner`] left. What state a run is in, what each observation makes of it, how it ended and
+//! why, is decided by [`State::next`] alone, which does no IO.
 //!
-//! ```
-//! use jiff::{SignedDuration, Timestamp};
-//! use mkys_runner::{Event, Limits, Observation, State, Verdict};
+//! ```no_run
+//! use mkys_runner::engine::{Engine, EngineSettings};
+//! use mkys_runner::{Computation, Container, Runner};
 //!
-//! let limits = Limits::computation(SignedDuration::from_mins(10));
-//! let now = Timestamp::UNIX_EPOCH;
-//! let state = State::submitted(now)
-//!     .next(&Event::Seen(Observation::Running { since: now }), now, &limits)
-//!     .next(&Event::Seen(Observation::Exited { code: 0, words: String::new() }), now, &limits);
-//! assert!(matches!(&state, State::Ending { verdict: Verdict::Succeeded, .. }));
-//! assert!(state.wants().result, "the result is taken before anything is destroyed");
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = EngineSettings::builder().owner("wordcount".parse()?).init("/usr/lib/mkys/mkys-init").build();
+//! let runner = Runner::start(Engine::connect(settings).await?).await?;
+//!
+//! let container = Container::builder().image("busybox:1.36".parse()?).command(["sh", "-c", "echo 42 >/mkys/out/answer"]).build();
+//! let computation = Computation::builder()
+//!     .name("answer-1".parse()?)
+//!     .container(container)
+//!     .results(vec!["answer".parse()?])
+//!     .build();
+//! let run = runner.compute(computation).await?;
+//! if let Some(outcome) = run.finish().await {
+//!     println!("{:?}: {:?}", outcome.verdict, outcome.results);
+//! }
+//! # Ok(())
+//! # }
 //! ```
 
 mod door;
@@ -48,3 +58,12 @@ pub use spec::{
 };
 pub use state::{Event, Observation, State, Wants};
 pub use verdict::{Cause, Failure, Verdict};
+
+/// The pages that a user reads, so that their examples compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/runner/README.md")]
+    struct Start;
+    #[doc = include_str!("../../docs/runner/sessions.md")]
+    struct Sessions;
+}

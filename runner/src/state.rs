@@ -164,6 +164,19 @@ impl State {
     }
 
     /// The state after an event.
+    ///
+    /// ```
+    /// use jiff::{SignedDuration, Timestamp};
+    /// use mkys_runner::{Event, Limits, Observation, State, Verdict};
+    ///
+    /// let limits = Limits::computation(SignedDuration::from_mins(10));
+    /// let now = Timestamp::UNIX_EPOCH;
+    /// let state = State::submitted(now)
+    ///     .next(&Event::Seen(Observation::Running { since: now }), now, &limits)
+    ///     .next(&Event::Seen(Observation::Exited { code: 0, words: String::new() }), now, &limits);
+    /// assert!(matches!(&state, State::Ending { verdict: Verdict::Succeeded, .. }));
+    /// assert!(state.wants().result, "the result is taken before anything is destroyed");
+    /// ```
     #[must_use]
     pub fn next(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
         match self {

@@ -49,7 +49,8 @@ export MKYS_CLIS
 
 say "runs on a container engine"
 MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
-export MKYS_STATIC
+MKYS_ROC_VALIDATOR=$(acceptance/cli/ro-crate-validator.sh)
+export MKYS_STATIC MKYS_ROC_VALIDATOR
 cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=2
 
 say "scenarios on the lab"

@@ -39,6 +39,7 @@ use uuid::Uuid;
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
+use crate::record::Ran;
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
@@ -392,6 +393,37 @@ impl Executor for Engine {
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
         watch::logs(&self.docker, self.name(), self.container(run), from, follow)
+    }
+
+    async fn ran(&self, plan: &Plan) -> Option<Ran> {
+        let name = self.container(&plan.name);
+        let inspected = self
+            .docker
+            .inspect_container(&name, None::<InspectContainerOptions>)
+            .await
+            .ok()?;
+        let image_id = inspected.image?;
+        let image = self.docker.inspect_image(&image_id).await.ok()?;
+        let version = self.docker.version().await.ok()?;
+        let platform = version.platform.map(|platform| platform.name);
+        Some(Ran {
+            image_digest: images::digest(&plan.container.image, &image),
+            image_id,
+            executor: [
+                version
+                    .components
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .map(|component| component.name),
+                version.version,
+                platform,
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
+        })
     }
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::log::{LogLine, LogPlace};
 use crate::plan::Plan;
+use crate::record::Ran;
 use crate::spec::RunName;
 use crate::state::Observation;
 use crate::verdict::Failure;
@@ -58,6 +59,9 @@ pub trait Executor: Send + Sync + 'static {
         from: Option<LogPlace>,
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>>;
+
+    /// What a run ran on, while it is there; `None` when that can't be told any more.
+    fn ran(&self, plan: &Plan) -> impl Future<Output = Option<Ran>> + Send;
 
     /// Destroys a run and whatever it has of its own; done when nothing of it is left. Says what there was, as far as it was there.
     fn destroy(

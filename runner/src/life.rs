@@ -14,7 +14,8 @@ use crate::executor::{Executor, Remains, SubmitError};
 use crate::log::LogLine;
 use crate::outcome::{Outcome, Receipt};
 use crate::plan::{Plan, Work};
-use crate::result::{self, NotTaken, ResultFile};
+use crate::record::{Ran, Record, Times};
+use crate::result::{self, Keep, NotTaken, ResultFile};
 use crate::run::Published;
 use crate::runner::Shared;
 use crate::state::{Event, Observation, State};
@@ -45,10 +46,15 @@ enum Done {
     Answered(String),
     Taken(Vec<ResultFile>),
     NotTaken(Failure),
-    Destroyed {
-        gone: Vec<Remains>,
-        log: Vec<LogLine>,
-    },
+    Destroyed(Destroyed),
+}
+
+/// What there was of a run.
+#[derive(Default)]
+struct Destroyed {
+    gone: Vec<Remains>,
+    log: Vec<LogLine>,
+    ran: Option<Ran>,
 }
 
 type Action = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -71,6 +77,7 @@ struct Life<E> {
     /// What is there under its name is another run.
     is_another: bool,
     results: Vec<ResultFile>,
+    times: Times,
     doing: Doing,
 }
 
@@ -82,16 +89,24 @@ pub(crate) async fn see_through<E: Executor>(
     mut told: mpsc::UnboundedReceiver<Told>,
     publish: watch::Sender<Published>,
 ) {
+    let now = Timestamp::now();
+    let times = Times {
+        submitted: plan.submitted,
+        began: None,
+        ended: None,
+        gone: now,
+    };
     let mut life = Life {
         shared,
         plan,
-        state: State::submitted(Timestamp::now()),
+        state: State::submitted(now),
+        times,
         is_there,
         is_another: false,
         results: Vec::new(),
         doing: Doing::Nothing,
     };
-    let receipt = loop {
+    let destroyed = loop {
         life.act();
         let until = life.state.until(&life.plan.limits);
         let now = Timestamp::now();
@@ -104,7 +119,7 @@ pub(crate) async fn see_through<E: Executor>(
         let event = tokio::select! {
             done = life.done() => match life.did(done, &publish) {
                 Ok(event) => event,
-                Err(receipt) => break receipt,
+                Err(destroyed) => break destroyed,
             },
             Some(told) = told.recv() => Some(match told {
                 Told::Seen(observation) => Event::Seen(observation),
@@ -116,21 +131,8 @@ pub(crate) async fn see_through<E: Executor>(
             life.happened(&event, &publish);
         }
     };
-    let (receipt, log) = receipt;
     life.happened(&Event::Absent, &publish);
-    let verdict = life
-        .state
-        .verdict()
-        .cloned()
-        .unwrap_or_else(|| Verdict::Lost {
-            words: "it was destroyed".to_owned(),
-        });
-    let outcome = Outcome {
-        verdict,
-        results: life.results,
-        log,
-        receipt,
-    };
+    let outcome = life.over(destroyed).await;
     publish.send_modify(|published| published.outcome = Some(Arc::new(outcome)));
 }
 
@@ -141,7 +143,46 @@ impl<E: Executor> Life<E> {
         if next != self.state {
             tracing::info!(run = %self.plan.name, state = ?next, "goes on");
             self.state = next.clone();
+            match &next {
+                State::Running { since } => self.times.began = Some(*since),
+                State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
+                _ => {}
+            }
             publish.send_modify(|published| published.state = next);
+        }
+    }
+
+    /// Nothing is left of it: what is known is put together, and written down where results are kept on the disk.
+    async fn over(self, destroyed: Destroyed) -> Outcome {
+        let Destroyed { gone, log, ran } = destroyed;
+        let at = Timestamp::now();
+        let lost = || Verdict::Lost {
+            words: "it was destroyed".to_owned(),
+        };
+        let verdict = self.state.verdict().cloned().unwrap_or_else(lost);
+        let record = Record {
+            plan: self.plan,
+            ran,
+            times: Times {
+                gone: at,
+                ..self.times
+            },
+            verdict: verdict.clone(),
+            results: self.results.clone(),
+            runner: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        if let Keep::Directory(directory) = &self.shared.keep {
+            let folder = directory.join(record.plan.name.as_str());
+            if let Err(error) = record.write(&folder).await {
+                tracing::error!(run = %record.plan.name, folder = %folder.display(), %error, "its record can't be written");
+            }
+        }
+        Outcome {
+            verdict,
+            results: self.results,
+            log,
+            record,
+            receipt: Receipt { at, gone },
         }
     }
 
@@ -157,8 +198,9 @@ impl<E: Executor> Life<E> {
         }
         let (shared, plan) = (Arc::clone(&self.shared), self.plan.clone());
         self.doing = if wants.destroy && self.is_another {
-            let (gone, log) = (Vec::new(), Vec::new());
-            Doing::Going(Box::pin(std::future::ready(Done::Destroyed { gone, log })))
+            Doing::Going(Box::pin(std::future::ready(Done::Destroyed(
+                Destroyed::default(),
+            ))))
         } else if wants.destroy {
             Doing::Going(Box::pin(destroy(shared, plan)))
         } else if wants.result {
@@ -180,12 +222,12 @@ impl<E: Executor> Life<E> {
         }
     }
 
-    /// What was done becomes an event; the end of it all, a receipt.
+    /// What was done becomes an event, but for the end of it all.
     fn did(
         &mut self,
         done: Done,
         publish: &watch::Sender<Published>,
-    ) -> Result<Option<Event>, (Receipt, Vec<LogLine>)> {
+    ) -> Result<Option<Event>, Destroyed> {
         self.doing = Doing::Nothing;
         Ok(match done {
             Done::Prepared => {
@@ -209,10 +251,7 @@ impl<E: Executor> Life<E> {
                 Some(Event::Taken(Ok(())))
             }
             Done::NotTaken(failure) => Some(Event::Taken(Err(failure))),
-            Done::Destroyed { gone, log } => {
-                let at = Timestamp::now();
-                return Err((Receipt { at, gone }, log));
-            }
+            Done::Destroyed(destroyed) => return Err(destroyed),
         })
     }
 }
@@ -339,6 +378,8 @@ async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     {
         pause(&mut waits, &error, &plan, "the way to it can't be closed").await;
     }
+    let ran = tokio::time::timeout(LOG, shared.executor.ran(&plan)).await;
+    let ran = ran.unwrap_or_default();
     // before it is gone: whoever looks for the reason of a failure looks there first
     let log = tokio::time::timeout(LOG, last_lines(&shared, &plan))
         .await
@@ -346,7 +387,7 @@ async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     let mut waits = again();
     loop {
         match shared.executor.destroy(&plan).await {
-            Ok(gone) => return Done::Destroyed { gone, log },
+            Ok(gone) => return Done::Destroyed(Destroyed { gone, log, ran }),
             Err(error) => pause(&mut waits, &error, &plan, "it can't be destroyed").await,
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::executor::Remains;
 use crate::log::LogLine;
+use crate::record::Record;
 use crate::result::ResultFile;
 use crate::verdict::Verdict;
 
@@ -19,6 +20,9 @@ pub struct Outcome {
     /// The last lines it wrote.
     #[serde(skip)]
     pub log: Vec<LogLine>,
+    /// What is written down of it; also on the disk, where results are kept there.
+    #[serde(skip)]
+    pub record: Record,
     /// What proves that it is gone.
     pub receipt: Receipt,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use mkys_init::FilePath;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 
 use crate::executor::Part;
 use crate::plan::hex;
+use crate::record::results_of;
 use crate::spec::RunName;
 use crate::verdict::{Cause, Failure};
 
 /// A result of a computation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFile {
     /// Its path below `/mkys/out`.
     pub path: FilePath,
@@ -31,8 +32,11 @@ pub struct ResultFile {
 }
 
 /// Where a result is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ResultContent {
+    /// Not here: this was read from a record.
+    #[default]
+    Elsewhere,
     /// Here.
     Memory(Bytes),
     /// In this file, on the disk for good before the run was destroyed.
@@ -45,7 +49,7 @@ pub enum Keep {
     /// In memory.
     #[default]
     Memory,
-    /// In a directory, in one of the run's name.
+    /// In a directory, in one of the run's name, with the run's inputs and its record beside them.
     Directory(PathBuf),
 }
 
@@ -110,7 +114,7 @@ impl Open {
         let into = match keep {
             Keep::Memory => Into::Memory(Vec::new()),
             Keep::Directory(directory) => {
-                let place = directory.join(run.as_str()).join(&path);
+                let place = results_of(&directory.join(run.as_str())).join(&path);
                 if let Some(parent) = place.parent() {
                     fs::create_dir_all(parent).await?;
                 }

@@ -83,7 +83,7 @@ fn a_computation_leaves_its_results_and_nothing_else() {
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(String::from_utf8_lossy(&output.stdout), "said\n");
         assert_eq!(
-            std::fs::read_to_string(results.join("one/b")).unwrap(),
+            std::fs::read_to_string(results.join("one/out/b")).unwrap(),
             "42"
         );
         let audit = mkys_run(&bench, &["audit"]).output().unwrap();
@@ -187,5 +187,71 @@ fn a_run_can_be_looked_at_and_stopped_by_others() {
             said(&output)
         );
         assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+/// A crate that others can read, by the validator of those who made the profile.
+fn validate(folder: &Path) {
+    let Some(validator) = std::env::var_os("MKYS_ROC_VALIDATOR") else {
+        panic!("MKYS_ROC_VALIDATOR names the RO-Crate validator");
+    };
+    let output = Command::new(validator).arg(folder).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn a_record_can_be_validated_and_run_again() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let line =
+            "cat /mkys/in/a >/mkys/out/same; cat /proc/sys/kernel/random/uuid >/mkys/out/other";
+        let file = spec(
+            &bench,
+            line,
+            r#", "inputs": {"a": {"text": "42"}}, "results": ["same", "other"]"#,
+        );
+        let first = bench.folder.path().join("first");
+        let output = mkys_run(
+            &bench,
+            &["run", &file, "--results", first.to_str().unwrap()],
+        )
+        .output()
+        .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let folder = first.join("one");
+        validate(&folder);
+
+        let second = bench.folder.path().join("second");
+        let words = [
+            "replay",
+            folder.to_str().unwrap(),
+            "--results",
+            second.to_str().unwrap(),
+        ];
+        let output = mkys_run(&bench, &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let differs: Vec<_> = said(&output)
+            .lines()
+            .filter(|line| line.starts_with("differs"))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(differs, ["differs: other"]);
+
+        let failed = mkys_run(
+            &bench,
+            &[
+                "run",
+                &spec(&bench, "exit 3", ""),
+                "--results",
+                first.to_str().unwrap(),
+            ],
+        );
+        let status = { failed }.output().unwrap().status;
+        assert_eq!(status.code(), Some(1));
+        validate(&first.join("one"));
     });
 }

@@ -8,7 +8,7 @@ use crate::bench::{Bench, line, outcome, runner, until_running};
 fn memory(content: &ResultContent) -> &[u8] {
     match content {
         ResultContent::Memory(bytes) => bytes,
-        ResultContent::File(file) => panic!("it is in {}", file.display()),
+        other => panic!("it is not in memory but {other:?}"),
     }
 }
 
@@ -144,7 +144,7 @@ pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl 
     computation.results = vec!["noise".parse().unwrap()];
     let run = runner.compute(computation).await.unwrap();
     let outcome = run.finish().await.unwrap();
-    let file = folder.path().join("one/noise");
+    let file = folder.path().join("one/out/noise");
     assert_eq!(
         outcome.results[0].content,
         ResultContent::File(file.clone())

@@ -1,7 +1,8 @@
 //! The runner on real executors: one suite of stories that each of them passes.
 //!
 //! The container engine is Debian's podman, with a registry beside it; the suite starts them, and needs `MKYS_STATIC`, the folder of
-//! static programs (`scripts/static.sh mkys-init kdpp` builds them and prints where they are). Each story has an owner of its own.
+//! static programs (`scripts/static.sh mkys-init kdpp` builds them and prints where they are), and
+//! `MKYS_ROC_VALIDATOR`, the validator of run records (`acceptance/cli/ro-crate-validator.sh`). Each story has an owner of its own.
 
 #![allow(
     clippy::unwrap_used,

@@ -90,7 +90,7 @@ async fn read(State(service): State<Arc<Service>>, Path(name): Path<RunName>) ->
         .first()
         .and_then(|result| match &result.content {
             ResultContent::Memory(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            ResultContent::File(_) => None,
+            ResultContent::File(_) | ResultContent::Elsewhere => None,
         });
     (
         StatusCode::OK,

@@ -53,6 +53,8 @@ pub(crate) struct EngineArguments {
 pub(crate) enum Command {
     /// Runs a computation, shows its log, and keeps its results
     Run(RunArguments),
+    /// Runs a recorded computation again, and compares what it makes
+    Replay(ReplayArguments),
     /// Starts a session, says where players go, and ends it on Ctrl-C
     Session(SessionArguments),
     /// Lists the runs that are there, whoever's they are
@@ -105,6 +107,19 @@ pub(crate) struct RunArguments {
     /// Another name than the file says
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<RunName>,
+    /// Events and the outcome as JSON, one a line, instead of the log
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The folder that `run` left: with its record, inputs and results
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) folder: PathBuf,
+    /// Where what it makes now goes, in a directory of its name
+    #[arg(long, default_value = "replayed", value_name = "DIRECTORY")]
+    pub(crate) results: PathBuf,
     /// Events and the outcome as JSON, one a line, instead of the log
     #[arg(long)]
     pub(crate) json: bool,

@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
     let Arguments { engine, command } = arguments;
     let done = match command {
         Command::Run(run) => start::computation(&engine, run).await,
+        Command::Replay(replay) => start::replay(&engine, replay).await,
         Command::Session(session) => start::session(&engine, session).await,
         Command::List { json } => inspect::list(&engine, json).await,
         Command::Logs { run, follow } => inspect::logs(&engine, &run, follow).await,

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use mkys_runner::engine::{Engine, EngineSettings};
-use mkys_runner::{Computation, Direct, Keep, Outcome, Owner, Run, Runner, Session, Verdict};
+use mkys_runner::{
+    Computation, Difference, Direct, Input, Keep, Outcome, Owner, Plan, Record, Run, Runner,
+    Session, Verdict, Work, input_of,
+};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{EngineArguments, RunArguments, SessionArguments};
-use crate::progress::Progress;
+use crate::arguments::{EngineArguments, ReplayArguments, RunArguments, SessionArguments};
+use crate::progress::{Progress, say};
 
 /// Where the first process is if nobody says: beside this program, as a package has both.
 pub(crate) fn init(arguments: &EngineArguments) -> Result<PathBuf> {
@@ -68,6 +71,70 @@ pub(crate) async fn computation(
     let runner = Runner::start_with(engine(engine_arguments).await?, keep, Direct).await?;
     let run = runner.compute(computation).await?;
     see_through(&runner, &run, arguments.json).await
+}
+
+/// The computation that a record is of, with the image that ran then, whatever its tag names now.
+fn recorded(folder: &Path, record: &Record) -> Result<Computation> {
+    let Plan {
+        name,
+        container,
+        work,
+        limits,
+        ..
+    } = &record.plan;
+    let Work::Computation { inputs, results } = work else {
+        bail!("{name} was a session: only a computation can be run again");
+    };
+    let mut container = container.clone();
+    if let Some(digest) = record
+        .ran
+        .as_ref()
+        .and_then(|ran| ran.image_digest.as_ref())
+    {
+        container.image = format!("{}@{digest}", container.image.repository()).parse()?;
+    }
+    let inputs = inputs.keys().map(|path| {
+        let file = input_of(folder, path);
+        (path.clone(), Input::File(file))
+    });
+    Ok(Computation::builder()
+        .name(name.clone())
+        .container(container)
+        .inputs(inputs.collect())
+        .results(results.clone())
+        .deadline(limits.run)
+        .build())
+}
+
+pub(crate) async fn replay(
+    engine_arguments: &EngineArguments,
+    arguments: ReplayArguments,
+) -> Result<ExitCode> {
+    let folder = &arguments.folder;
+    let record = Record::read(folder).await;
+    let record =
+        record.with_context(|| format!("read {} in {}", mkys_runner::RECORD, folder.display()))?;
+    let computation = recorded(folder, &record)?;
+    let keep = Keep::Directory(arguments.results);
+    let runner = Runner::start_with(engine(engine_arguments).await?, keep, Direct).await?;
+    let run = runner.compute(computation).await?;
+    let code = see_through(&runner, &run, arguments.json).await?;
+    let Some(outcome) = run.outcome() else {
+        return Ok(code);
+    };
+    let differences = record.differences(&outcome.record);
+    for difference in &differences {
+        say(&match difference {
+            Difference::Verdict => "differs: it ended otherwise".to_owned(),
+            Difference::Image => "differs: another image ran".to_owned(),
+            Difference::Result(path) => format!("differs: {path}"),
+        });
+    }
+    if differences.is_empty() {
+        say("the same as recorded");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 pub(crate) async fn session(

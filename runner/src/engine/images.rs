@@ -2,6 +2,7 @@
 
 use bollard::Docker;
 use bollard::errors::Error;
+use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
 
@@ -61,4 +62,15 @@ async fn inspect(docker: &Docker, image: &Image) -> Result<Option<Ready>, ImageE
         id,
         command: command.into_iter().flatten().flatten().collect(),
     }))
+}
+
+/// The digest by which the registry knows an image that is there.
+pub(super) fn digest(image: &Image, inspected: &ImageInspect) -> Option<String> {
+    let references = inspected.repo_digests.iter().flatten();
+    let mut digests = references.filter_map(|reference| reference.split_once('@'));
+    let own = digests
+        .clone()
+        .find(|(repository, _)| *repository == image.repository());
+    own.or_else(|| digests.next())
+        .map(|(_, digest)| digest.to_owned())
 }

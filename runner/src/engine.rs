@@ -428,13 +428,14 @@ impl Executor for Engine {
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
         let name = self.container(&plan.name);
+        let was_there = self.hub.known(&plan.name).is_some();
         let gone = || {
             self.forget(&plan.name);
-            let name = name.clone();
-            Ok(vec![Remains {
+            let container = Remains {
                 kind: "container",
-                name,
-            }])
+                name: name.clone(),
+            };
+            Ok(was_there.then_some(container).into_iter().collect())
         };
         let grace = i32::try_from(plan.grace.as_secs()).unwrap_or(i32::MAX);
         // its first process ends the command and then itself, and the engine removes what is left

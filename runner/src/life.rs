@@ -106,6 +106,14 @@ pub(crate) async fn see_through<E: Executor>(
         results: Vec::new(),
         doing: Doing::Nothing,
     };
+    if !is_there {
+        // an image takes its time, which is not the executor's silence
+        let waits = Observation::Waiting {
+            cause: Cause::ImageRefused,
+            words: format!("{} is made ready", life.plan.container.image),
+        };
+        life.happened(&Event::Seen(waits), &publish);
+    }
     let destroyed = loop {
         life.act();
         let until = life.state.until(&life.plan.limits);

@@ -42,9 +42,13 @@ pub(crate) async fn an_image_that_is_not_there_is_told_apart(bench: &impl Bench)
     for reference in [none, format!("{image}-none:1")] {
         let mut computation = line(bench, "true");
         computation.container.image = reference.parse().unwrap();
-        let (cause, words) = fails(bench, computation).await;
-        assert_eq!(cause, Cause::ImageMissing, "{words}");
-        assert!(words.contains("unknown"), "{words}");
+        let outcome = outcome(bench, computation).await;
+        let Verdict::Failed(failure) = &outcome.verdict else {
+            panic!("{:?}", outcome.verdict)
+        };
+        assert_eq!(failure.cause, Cause::ImageMissing, "{failure:?}");
+        assert!(failure.words.contains("unknown"), "{failure:?}");
+        assert_eq!(outcome.receipt.gone, [], "nothing was made");
     }
 }
 

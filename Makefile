@@ -9,7 +9,8 @@ demo: ## a blade on a real cloud, a visitor through a real NGINX; leaves everyth
 	target/debug/demo up
 
 demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left
-	$(CARGO) build --quiet --workspace --bins
+	$(CARGO) build --quiet -p mkys-acceptance --bins
+	$(CARGO) build --quiet -p terraform-provider-mkys -p mkys-edge
 	target/debug/demo down
 
 lab: ## the lab alone

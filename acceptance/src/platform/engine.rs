@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Loopback alone, with a port of the project's own beside its artefacts.
 const REGISTRY: &str = "127.0.0.1:8089";
 
+/// How addresses of runs' networks begin: the runner's own default.
+const RUNS: &str = "10.89.";
+
 /// The engine.
 #[derive(Debug, Clone)]
 pub struct ContainerEngine {
@@ -142,7 +145,9 @@ impl ContainerEngine {
             }
             (ours.is_empty() && mounts.is_empty()).then_some(())
         };
-        pause::until(PATIENCE, gone).ok_or_else(|| {
+        let cleared = pause::until(PATIENCE, gone);
+        networks_away();
+        cleared.ok_or_else(|| {
             Error::Unexpected(format!(
                 "processes or mounts of {folder} can't be taken away"
             ))
@@ -239,5 +244,30 @@ impl ContainerEngine {
             .chain(words.iter().copied())
             .collect();
         external::run(&all)
+    }
+}
+
+/// Takes away what containers that were killed leave of their networks: bridges with addresses of runs' networks, and network namespaces
+/// that nothing is in.
+fn networks_away() {
+    let addresses = external::run(&["ip", "-brief", "-4", "address"]).unwrap_or_default();
+    for line in addresses.lines() {
+        let mut fields = line.split_whitespace();
+        let link = fields.next().unwrap_or_default();
+        let of_runs = fields.skip(1).any(|address| address.starts_with(RUNS));
+        if link.starts_with("podman") && of_runs {
+            let _ = external::run(&["ip", "link", "del", link]);
+        }
+    }
+    let namespaces = external::run(&["ip", "netns", "list"]).unwrap_or_default();
+    let names = namespaces
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| name.starts_with("netns-")) {
+        let is_empty =
+            external::run(&["ip", "netns", "pids", name]).is_ok_and(|pids| pids.trim().is_empty());
+        if is_empty {
+            let _ = external::run(&["ip", "netns", "del", name]);
+        }
     }
 }

@@ -134,13 +134,7 @@ impl EdgeClient {
     ///
     /// When the edge cannot be reached, or the token may not.
     pub async fn delete_route(&self, id: Uuid) -> Result<(), EdgeError> {
-        let path = format!("/v1/routes/{id}");
-        match self.exchange(Method::DELETE, &path, None::<&()>).await {
-            // an edge answers this with nothing
-            Ok(text) if !text.is_empty() => Err(self.not_an_edge("a page to a DELETE")),
-            Ok(_) | Err(EdgeError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.delete(&format!("/v1/routes/{id}")).await
     }
 
     /// Decides on an audience's access; only an administrator's token may.
@@ -158,7 +152,16 @@ impl EdgeClient {
         self.call(Method::POST, &path, Some(decision)).await
     }
 
-    async fn call<T: DeserializeOwned>(
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), EdgeError> {
+        match self.exchange(Method::DELETE, path, None::<&()>).await {
+            // an edge answers this with nothing
+            Ok(text) if !text.is_empty() => Err(self.not_an_edge("a page to a DELETE")),
+            Ok(_) | Err(EdgeError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

@@ -58,7 +58,7 @@ pub enum EdgeError {
     /// There is no such route.
     #[error("the edge has no route {id}")]
     NotFound {
-        /// Its id.
+        /// Its id, or a session route's name.
         id: String,
     },
     /// Somebody else has the host and path, or the state does not allow it.

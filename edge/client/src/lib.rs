@@ -16,11 +16,17 @@
 mod client;
 mod error;
 mod place;
+mod session;
+mod session_client;
 mod token;
 mod types;
 
 pub use client::{EdgeClient, Settings};
 pub use error::{EdgeError, Refusal};
-pub use place::{check_host, check_path};
+pub use place::{check_below, check_host, check_label, check_path};
+pub use session::{
+    Delegation, DelegationRequest, NewDelegation, Renewal, Renewed, Session, SessionFault,
+    SessionSpec, SessionStatus, TTL_S,
+};
 pub use token::{Actor, Role};
 pub use types::{Access, AccessState, Audience, Decision, DecisionRequest, Route, RouteSpec, Wish};

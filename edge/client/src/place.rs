@@ -9,14 +9,7 @@ const MAX_DEPTH: usize = 16;
 ///
 /// One sentence.
 pub fn check_host(host: &str) -> Result<(), String> {
-    let label = |label: &str| {
-        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        (1..=63).contains(&label.len())
-            && label.chars().all(inside)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    match host.len() <= 253 && host.split('.').all(label) {
+    match host.len() <= 253 && host.split('.').all(is_label) {
         true => Ok(()),
         false => Err(format!(
             "{host:?} is not a host name in lower case, without a port"
@@ -48,4 +41,44 @@ pub fn check_path(path: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Checks that a path lies strictly below a prefix, by whole segments. Both are paths already.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_below(prefix: &str, path: &str) -> Result<(), String> {
+    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+    let rest = path
+        .strip_prefix(stem)
+        .and_then(|rest| rest.strip_prefix('/'));
+    match rest {
+        Some(rest) if !rest.is_empty() => Ok(()),
+        _ => Err(format!(
+            "{path:?} is not below the delegated prefix {prefix:?}, with a segment of its own"
+        )),
+    }
+}
+
+/// Checks a name that is a label of the DNS.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_label(name: &str) -> Result<(), String> {
+    match is_label(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "{name:?} is not a name of at most 63 lower-case letters, digits and '-', which neither begins nor ends with '-'"
+        )),
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&label.len())
+        && label.chars().all(inside)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }

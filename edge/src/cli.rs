@@ -1,5 +1,7 @@
 //! The command line.
 
+mod delegation;
+
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -7,8 +9,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
+use mkys_edge::activity::Uses;
 use mkys_edge::nginx::NginxProcess;
 use mkys_edge::publish::Publisher;
+use mkys_edge::reap;
 use mkys_edge::settings::Settings;
 use mkys_edge::store::Store;
 use mkys_edge::token;
@@ -42,6 +46,9 @@ enum Command {
     /// Manages tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Delegates routes' path prefixes to those who add session routes below them.
+    #[command(subcommand)]
+    Delegation(delegation::DelegationCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +111,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             Command::StopNginx => Ok(NginxProcess::new(settings).stop().await?),
             Command::Render => say(&NginxProcess::new(settings).render()?),
             Command::Token(command) => token_command(&settings, command).await,
+            Command::Delegation(command) => delegation::run(&settings, command).await,
         }
     })
 }
@@ -134,7 +142,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     // NGINX' workers run as another user; the folder keeps everybody else out
     std::fs::set_permissions(&portal_socket, std::fs::Permissions::from_mode(0o666))?;
     let publisher = Publisher::start(nginx.control(), store.clone(), settings.portal_host.clone())?;
-    let app = App::new(store, publisher, &settings.portal_host, &settings.title);
+    tokio::spawn(reap::run(store.clone(), publisher.clone()));
+    let uses = Uses::new(nginx.control())?;
+    let (host, title) = (&settings.portal_host, &settings.title);
+    let app = App::new(store, publisher, uses, host, title);
     tracing::info!(api = %settings.api, portal = settings.portal_host, "serving");
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let ended = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {

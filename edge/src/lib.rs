@@ -2,14 +2,20 @@
 //!
 //! - [`settings`]: what an operator sets.
 //! - [`policy`]: who may ask for what, and what a change does to what was decided. Pure.
+//! - [`lease`]: who may delegate what, and what its holder may ask for. Pure.
 //! - [`store`]: SQLite; durable before anything is acknowledged.
 //! - [`nginx`]: the configuration, and the process that runs it.
 //! - [`publish`]: tells NGINX which routes to serve, without a reload.
+//! - [`activity`]: who uses the session routes.
+//! - [`reap`]: deletes the session routes that have lapsed.
 //! - [`web`]: the API, the portal and the administrators' pages.
 
+pub mod activity;
+pub mod lease;
 pub mod nginx;
 pub mod policy;
 pub mod publish;
+pub mod reap;
 pub mod settings;
 pub mod store;
 pub mod token;

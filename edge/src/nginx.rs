@@ -15,7 +15,11 @@ use tokio::process::Command;
 
 use crate::settings::Settings;
 
-const LUA: [(&str, &str); 4] = [
+const LUA: [(&str, &str); 5] = [
+    (
+        "activity.lua",
+        include_str!("../nginx/lua/mkys/activity.lua"),
+    ),
     ("routes.lua", include_str!("../nginx/lua/mkys/routes.lua")),
     ("control.lua", include_str!("../nginx/lua/mkys/control.lua")),
     ("access.lua", include_str!("../nginx/lua/mkys/access.lua")),

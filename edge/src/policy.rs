@@ -20,7 +20,7 @@ pub enum Denied {
     Conflict(Refusal),
 }
 
-fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal {
+pub(crate) fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal {
     Refusal {
         error: error.into(),
         field: field.map(str::to_owned),
@@ -101,7 +101,7 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match (1..=64).contains(&name.len()) && name.chars().all(plain) {
         true => Ok(()),
@@ -240,14 +240,16 @@ pub fn decide(
 
 /// Where a route leads an audience, if it does.
 pub fn served(route: &Route, audience: Audience) -> Option<SocketAddrV4> {
-    let approved = route.decisions.get(&audience)?.state == AccessState::Approved;
-    let wanted = route.spec.access.get(&audience)?.enabled;
-    route
-        .spec
-        .targets
-        .get(&audience)
-        .copied()
-        .filter(|_| approved && wanted)
+    let target = route.spec.targets.get(&audience).copied();
+    target.filter(|_| is_open(route, audience))
+}
+
+/// Whether an audience has access: approved, and still wanted.
+pub fn is_open(route: &Route, audience: Audience) -> bool {
+    let decision = route.decisions.get(&audience);
+    let wish = route.spec.access.get(&audience);
+    decision.is_some_and(|access| access.state == AccessState::Approved)
+        && wish.is_some_and(|wish| wish.enabled)
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@
 //! writers cost NGINX no more than a few; whoever waits is answered once the change is served. When
 //! NGINX was away, it is told everything again.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mkys_edge_client::{Audience, Route};
+use jiff::Timestamp;
+use mkys_edge_client::Audience;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
-use crate::policy;
-use crate::store::Store;
+use crate::store::{Lapsed, Place, Serving, Store, StoreError};
+use crate::{lease, policy};
 
 /// How long a change may take until it is served.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,35 +27,75 @@ const LOOK: Duration = Duration::from_secs(1);
 #[error("NGINX was not told: {0}")]
 pub struct PublishError(String);
 
+fn stored(error: StoreError) -> PublishError {
+    PublishError(error.to_string())
+}
+
 /// Where changes are handed in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Publisher(mpsc::Sender<Change>);
 
 #[derive(Debug)]
 struct Change {
-    set: Vec<(String, String)>,
-    remove: Vec<String>,
+    places: Vec<Place>,
+    forget: Vec<Uuid>,
     done: oneshot::Sender<Result<(), PublishError>>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct Message {
     all: bool,
-    set: Vec<(String, String)>,
+    set: Vec<Entry>,
     remove: Vec<String>,
+    /// Session routes that have ended: their use is of no interest.
+    forget: Vec<Uuid>,
     portal: String,
 }
 
-fn key(audience: Audience, route: &Route) -> String {
-    format!("{audience} {} {}", route.spec.host, route.spec.path)
+/// A key with its value, and the seconds that it is served if nothing is said meanwhile; 0: for good.
+type Entry = (String, String, f64);
+
+fn key(audience: Audience, place: &Place) -> String {
+    format!("{audience} {} {}", place.host, place.path)
 }
 
-/// What NGINX serves of a route, by key.
-fn entries(route: &Route) -> impl Iterator<Item = (String, String)> + '_ {
-    Audience::ALL.into_iter().filter_map(|audience| {
-        let target = policy::served(route, audience)?;
-        Some((key(audience, route), format!("{target} {}", route.id)))
-    })
+/// What NGINX serves.
+fn entries(serving: &Serving, now: Timestamp) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (session, route) in &serving.sessions {
+        let left = session.expires_at.duration_since(now).as_secs_f64();
+        let route = serving.routes.get(route).filter(|_| left > 0.0);
+        for audience in route.map(lease::open).unwrap_or_default() {
+            let key = format!("{audience} {} {}", session.host, session.path);
+            let value = format!("{} {} lease", session.target, session.id);
+            entries.push((key, value, left));
+        }
+    }
+    // last, so that they hold
+    for route in serving.routes.values() {
+        for audience in Audience::ALL {
+            if let Some(target) = policy::served(route, audience) {
+                let key = key(audience, &route.into());
+                entries.push((key, format!("{target} {}", route.id), 0.0));
+            }
+        }
+    }
+    entries
+}
+
+/// What NGINX is told of some places: what is served there, and that nothing else is.
+fn message(places: &BTreeSet<Place>, serving: &Serving, now: Timestamp) -> Message {
+    let set = entries(serving, now);
+    let keys: BTreeSet<_> = set.iter().map(|(key, ..)| key).collect();
+    let all = places
+        .iter()
+        .flat_map(|place| Audience::ALL.map(|audience| key(audience, place)));
+    let remove = all.filter(|key| !keys.contains(key)).collect();
+    Message {
+        set,
+        remove,
+        ..Message::default()
+    }
 }
 
 impl Publisher {
@@ -80,29 +123,40 @@ impl Publisher {
         Ok(Self(sender))
     }
 
-    /// Serves a route as it is now instead of how it was, and waits until that is so.
+    /// Serves at some places what the database has there, nothing if it has nothing, and waits until that is so.
     ///
     /// # Errors
     ///
     /// When NGINX does not answer. The change is in the database, and served as soon as it does.
     pub async fn publish(
         &self,
-        before: Option<&Route>,
-        after: Option<&Route>,
+        places: impl IntoIterator<Item = Place>,
     ) -> Result<(), PublishError> {
-        let set: Vec<_> = after.into_iter().flat_map(entries).collect();
-        let remove = before
-            .into_iter()
-            .flat_map(entries)
-            .map(|(key, _)| key)
-            .filter(|key| set.iter().all(|(other, _)| other != key))
-            .collect();
+        let places = places.into_iter().collect();
+        self.hand_in(places, Vec::new()).await
+    }
+
+    /// Serves session routes no more, and forgets their use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::publish`].
+    pub async fn forget(&self, lapsed: Lapsed) -> Result<(), PublishError> {
+        self.hand_in(lapsed.places, lapsed.ids).await
+    }
+
+    async fn hand_in(&self, places: Vec<Place>, forget: Vec<Uuid>) -> Result<(), PublishError> {
+        if places.is_empty() {
+            return Ok(());
+        }
         let (done, answer) = oneshot::channel();
+        let change = Change {
+            places,
+            forget,
+            done,
+        };
         let gone = || PublishError("the edge is stopping".to_owned());
-        self.0
-            .send(Change { set, remove, done })
-            .await
-            .map_err(|_| gone())?;
+        self.0.send(change).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
@@ -139,20 +193,19 @@ impl Task {
     }
 
     async fn tell(&mut self, batch: Vec<Change>) {
-        let mut message = Message::default();
-        let mut waiting = Vec::new();
-        for Change { set, remove, done } in batch {
-            // the later change of a key is the one that holds
-            message.set.retain(|(key, _)| !remove.contains(key));
-            message
-                .remove
-                .retain(|key| !set.iter().any(|(other, _)| other == key));
-            message.set.extend(set);
-            message.remove.extend(remove);
+        let (mut places, mut ended, mut waiting) = (BTreeSet::new(), Vec::new(), Vec::new());
+        for change in batch {
+            let Change {
+                places: some,
+                forget,
+                done,
+            } = change;
+            places.extend(some);
+            ended.extend(forget);
             waiting.push(done);
         }
         let result = match self.told {
-            true => match self.send(&message).await {
+            true => match self.tell_some(&places, ended).await {
                 Ok(()) => Ok(()),
                 Err(_) => self.tell_all().await,
             },
@@ -165,21 +218,33 @@ impl Task {
         }
     }
 
+    /// What is told is what the database has now, not what somebody meant to change: two who change the same at
+    /// once may come here in another order than they were written in.
+    async fn tell_some(
+        &self,
+        places: &BTreeSet<Place>,
+        forget: Vec<Uuid>,
+    ) -> Result<(), PublishError> {
+        let now = Timestamp::now();
+        let serving = self.store.serving_at(places, now).await.map_err(stored)?;
+        let message = Message {
+            forget,
+            ..message(places, &serving, now)
+        };
+        self.send(&message).await
+    }
+
     async fn tell_all(&mut self) -> Result<(), PublishError> {
         self.told = false;
-        let routes = self
-            .store
-            .routes()
-            .await
-            .map_err(|error| PublishError(error.to_string()))?;
-        let set: Vec<_> = routes.iter().flat_map(entries).collect();
+        let now = Timestamp::now();
+        let serving = self.store.serving(now).await.map_err(stored)?;
+        let set = entries(&serving, now);
         tracing::info!(routes = set.len(), "telling NGINX all routes");
-        let portal = self.portal.clone();
         self.send(&Message {
             all: true,
             set,
-            remove: Vec::new(),
-            portal,
+            portal: self.portal.clone(),
+            ..Message::default()
         })
         .await?;
         self.told = true;
@@ -205,5 +270,107 @@ impl Task {
             return Ok(());
         }
         Err(PublishError(answer.text().await.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mkys_edge_client::{Access, AccessState, Route, RouteSpec, Session, Wish};
+
+    use super::*;
+
+    fn place(path: &str) -> Place {
+        Place {
+            host: "games.example.org".into(),
+            path: path.into(),
+        }
+    }
+
+    /// A route that users have and devops do not, with a session route that ends at 100 s.
+    fn serving() -> Serving {
+        let wish = Wish {
+            enabled: true,
+            justification: "games".into(),
+        };
+        let access = |state| Access {
+            state,
+            decided_by: None,
+            reason: None,
+            decided_at: None,
+        };
+        let target = "198.51.100.20:80".parse().unwrap();
+        let route = Route {
+            id: Uuid::nil(),
+            spec: RouteSpec {
+                blade: "automathon".into(),
+                service: "site".into(),
+                port: 80,
+                host: "games.example.org".into(),
+                path: "/play".into(),
+                targets: Audience::ALL.map(|audience| (audience, target)).into(),
+                access: Audience::ALL
+                    .map(|audience| (audience, wish.clone()))
+                    .into(),
+            },
+            requester: "pipeline".into(),
+            decisions: [
+                (Audience::Users, access(AccessState::Approved)),
+                (Audience::Devops, access(AccessState::Withdrawn)),
+            ]
+            .into(),
+        };
+        let session = Session {
+            id: Uuid::nil(),
+            name: "g".into(),
+            host: "games.example.org".into(),
+            path: "/play/g".into(),
+            target: "10.88.0.5:8080".parse().unwrap(),
+            ttl_s: 60,
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::from_second(100).unwrap(),
+        };
+        Serving {
+            routes: [(route.id, route)].into(),
+            sessions: vec![(session, Uuid::nil())],
+        }
+    }
+
+    #[test]
+    fn a_session_route_is_for_its_routes_audiences_and_for_the_time_that_is_left() {
+        let places = BTreeSet::from([place("/play/g"), place("/gone")]);
+        let (nil, now) = (Uuid::nil(), Timestamp::from_second(58).unwrap());
+        let route = (
+            "users games.example.org /play",
+            format!("198.51.100.20:80 {nil}"),
+            0.0,
+        );
+        let session = (
+            "users games.example.org /play/g",
+            format!("10.88.0.5:8080 {nil} lease"),
+            42.0,
+        );
+        let expected = [session, route].map(|(key, value, left)| (key.to_owned(), value, left));
+        let told = message(&places, &serving(), now);
+        assert_eq!(told.set, expected);
+        let removed = [
+            "users games.example.org /gone",
+            "devops games.example.org /gone",
+            "devops games.example.org /play/g",
+        ];
+        assert_eq!(told.remove, removed);
+    }
+
+    #[test]
+    fn one_that_has_lapsed_is_taken_away_and_never_served_for_good() {
+        // no time left must not become 0, which is for good
+        for second in [100, 101] {
+            let now = Timestamp::from_second(second).unwrap();
+            let told = message(&BTreeSet::from([place("/play/g")]), &serving(), now);
+            assert_eq!(told.set.len(), 1, "{told:?}");
+            assert!(
+                told.remove
+                    .contains(&"users games.example.org /play/g".to_owned())
+            );
+        }
     }
 }

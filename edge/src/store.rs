@@ -1,21 +1,32 @@
-//! Routes, decisions and tokens in SQLite: what was acknowledged is on the disk.
+//! Routes, decisions, tokens and session routes in SQLite: what was acknowledged is on the disk.
+
+mod claim;
+mod delegations;
+mod gather;
+mod serving;
+mod sessions;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use jiff::Timestamp;
-use mkys_edge_client::{Access, AccessState, Actor, Audience, Role, Route, RouteSpec, Wish};
+use mkys_edge_client::{Access, AccessState, Audience, Route, RouteSpec, Wish};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use crate::token;
+use gather::Writer;
+use sessions::places_below;
+
+pub use delegations::Holder;
+pub use serving::{Place, Serving};
+pub use sessions::Lapsed;
+pub use tokens::TokenRow;
 
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +47,28 @@ pub enum StoreError {
         /// Whose.
         blade: String,
     },
+    /// A session route cannot be where it is wanted.
+    #[error("{host}{path} is taken by {by}")]
+    SessionTaken {
+        /// Host.
+        host: String,
+        /// Path.
+        path: String,
+        /// By what.
+        by: String,
+    },
+    /// No more session routes at once.
+    #[error("the delegation allows {0} session routes at once, and there are as many")]
+    Limit(u32),
+    /// The holder has a delegation of the route.
+    #[error("{0:?} has a delegation of this route already")]
+    HolderTaken(String),
+    /// The delegation has ended meanwhile.
+    #[error("the delegation has ended")]
+    Ended,
+    /// The change could not be committed; the log says why.
+    #[error("the edge's database did not take the change")]
+    NotWritten,
     /// The name of a token is taken.
     #[error("there is a token named {0:?} already")]
     TokenTaken(String),
@@ -48,20 +81,7 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
-    /// Whose turn it is to write. SQLite lets one write at a time and has the others try again after a sleep, up to 100 ms long;
-    /// whoever waits here goes on at once.
-    turn: Arc<Mutex<()>>,
-}
-
-/// A token as it is listed.
-#[derive(Clone, Debug)]
-pub struct TokenRow {
-    /// Whose it is.
-    pub actor: Actor,
-    /// When it was made.
-    pub created_at: String,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<String>,
+    writer: Writer,
 }
 
 impl Store {
@@ -84,10 +104,8 @@ impl Store {
             .connect_with(options)
             .await?;
         sqlx::migrate!().run(&pool).await?;
-        Ok(Self {
-            pool,
-            turn: Arc::default(),
-        })
+        let writer = Writer::start(pool.clone());
+        Ok(Self { pool, writer })
     }
 
     /// All routes, or those of some blades.
@@ -124,214 +142,165 @@ impl Store {
 
     /// Writes a new route.
     pub async fn insert(&self, route: &Route, now: Timestamp) -> Result<(), StoreError> {
-        let RouteSpec {
-            blade,
-            service,
-            port,
-            host,
-            path,
-            ..
-        } = &route.spec;
-        let (_turn, mut transaction) = self.begin().await?;
-        let inserted = sqlx::query(
-            "INSERT INTO routes (id, blade, service, port, host, path, requester, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(route.id.to_string())
-        .bind(blade)
-        .bind(service)
-        .bind(i64::from(*port))
-        .bind(host)
-        .bind(path)
-        .bind(&route.requester)
-        .bind(now.to_string())
-        .execute(&mut *transaction)
-        .await;
-        self.taken(inserted, host, path).await?;
-        write_accesses(&mut transaction, route).await?;
-        journal(
-            &mut transaction,
-            now,
-            &route.requester,
-            "ask",
-            route,
-            None,
-            "",
-        )
-        .await?;
-        Ok(transaction.commit().await?)
+        let route = route.clone();
+        self.writer.write(move |connection| Box::pin(async move {
+                let RouteSpec {
+                    blade,
+                    service,
+                    port,
+                    host,
+                    path,
+                    ..
+                } = &route.spec;
+                let inserted = sqlx::query(
+                    "INSERT INTO routes (id, blade, service, port, host, path, requester, created_at) \
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                )
+                .bind(route.id.to_string())
+                .bind(blade)
+                .bind(service)
+                .bind(i64::from(*port))
+                .bind(host)
+                .bind(path)
+                .bind(&route.requester)
+                .bind(now.to_string())
+                .execute(&mut *connection)
+                .await;
+                taken(connection, inserted, &route, now).await?;
+                write_accesses(connection, &route).await?;
+                journal(connection, now, &route.requester, "ask", &route, None, "").await
+})).await
     }
 
-    /// Writes a changed route.
-    pub async fn update(&self, route: &Route, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        let RouteSpec {
-            blade,
-            service,
-            port,
-            host,
-            path,
-            ..
-        } = &route.spec;
-        let (_turn, mut transaction) = self.begin().await?;
-        let updated = sqlx::query(
-            "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ? WHERE id = ?",
-        )
-        .bind(blade)
-        .bind(service)
-        .bind(i64::from(*port))
-        .bind(host)
-        .bind(path)
-        .bind(route.id.to_string())
-        .execute(&mut *transaction)
-        .await;
-        self.taken(updated, host, path).await?;
-        write_accesses(&mut transaction, route).await?;
-        journal(&mut transaction, now, by, "change", route, None, "").await?;
-        Ok(transaction.commit().await?)
+    /// Writes a changed route. Gives the places where its session routes were served.
+    pub async fn update(
+        &self,
+        route: &Route,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Place>, StoreError> {
+        let (route, by) = (route.clone(), by.to_owned());
+        self.writer.write(move |connection| Box::pin(async move {
+                let RouteSpec {
+                    blade,
+                    service,
+                    port,
+                    host,
+                    path,
+                    ..
+                } = &route.spec;
+                let places = places_below(connection, route.id).await?;
+                delegations::end_if_other(connection, &route).await?;
+                let updated = sqlx::query(
+                    "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ? WHERE id = ?",
+                )
+                .bind(blade)
+                .bind(service)
+                .bind(i64::from(*port))
+                .bind(host)
+                .bind(path)
+                .bind(route.id.to_string())
+                .execute(&mut *connection)
+                .await;
+                taken(connection, updated, &route, now).await?;
+                write_accesses(connection, &route).await?;
+                journal(connection, now, &by, "change", &route, None, "").await?;
+                Ok(places)
+})).await
     }
 
-    /// Writes a decision.
+    /// Writes a decision. Gives the places where the route's session routes are.
     pub async fn decide(
         &self,
         route: &Route,
         audience: Audience,
         by: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (_turn, mut transaction) = self.begin().await?;
-        write_accesses(&mut transaction, route).await?;
-        let access = route.decisions.get(&audience);
-        let action = access.map_or("decide", |access| access.state.as_str());
-        let reason = access
-            .and_then(|access| access.reason.as_deref())
-            .unwrap_or_default();
-        journal(
-            &mut transaction,
-            now,
-            by,
-            action,
-            route,
-            Some(audience),
-            reason,
-        )
-        .await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// Takes a route away.
-    pub async fn delete(&self, route: &Route, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        let (_turn, mut transaction) = self.begin().await?;
-        sqlx::query("DELETE FROM routes WHERE id = ?")
-            .bind(route.id.to_string())
-            .execute(&mut *transaction)
-            .await?;
-        journal(&mut transaction, now, by, "delete", route, None, "").await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// Begins to write, when it is this one's turn; the turn lasts until what is given first is dropped.
-    async fn begin(&self) -> Result<(MutexGuard<'_, ()>, Transaction<'_, Sqlite>), StoreError> {
-        let turn = self.turn.lock().await;
-        Ok((turn, self.pool.begin().await?))
-    }
-
-    async fn taken<T>(
-        &self,
-        result: Result<T, sqlx::Error>,
-        host: &str,
-        path: &str,
-    ) -> Result<T, StoreError> {
-        match result {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let blade = sqlx::query("SELECT blade FROM routes WHERE host = ? AND path = ?")
-                    .bind(host)
-                    .bind(path)
-                    .fetch_optional(&self.pool)
-                    .await?;
-                let blade = blade
-                    .map(|row| row.try_get("blade"))
-                    .transpose()?
-                    .unwrap_or_default();
-                Err(StoreError::Taken {
-                    host: host.to_owned(),
-                    path: path.to_owned(),
-                    blade,
+    ) -> Result<Vec<Place>, StoreError> {
+        let (route, by) = (route.clone(), by.to_owned());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    write_accesses(connection, &route).await?;
+                    let access = route.decisions.get(&audience);
+                    let action = access.map_or("decide", |access| access.state.as_str());
+                    let reason = access.and_then(|access| access.reason.as_deref());
+                    let (audience, reason) = (Some(audience), reason.unwrap_or_default());
+                    journal(connection, now, &by, action, &route, audience, reason).await?;
+                    places_below(connection, route.id).await
                 })
-            }
-            other => Ok(other?),
-        }
+            })
+            .await
     }
 
-    /// Writes a token's hash.
-    pub async fn add_token(
+    /// Takes a route away, with its delegations. Gives the places where its session routes were served.
+    pub async fn delete(
         &self,
-        actor: &Actor,
-        token: &str,
+        route: &Route,
+        by: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let role = match actor.role {
-            Role::Requester => "requester",
-            Role::Administrator => "administrator",
-        };
-        let json = |value: serde_json::Value| value.to_string();
-        let added = sqlx::query(
-            "INSERT INTO tokens (id, name, role, hash, blades, networks, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(Uuid::new_v4().to_string())
-        .bind(&actor.name)
-        .bind(role)
-        .bind(token::hash(token))
-        .bind(json(serde_json::json!(actor.blades)))
-        .bind(json(serde_json::json!(actor.networks)))
-        .bind(now.to_string())
-        .execute(&self.pool)
-        .await;
-        match added {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Err(StoreError::TokenTaken(actor.name.clone()))
-            }
-            other => Ok(other.map(drop)?),
+    ) -> Result<Vec<Place>, StoreError> {
+        let (route, by) = (route.clone(), by.to_owned());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let places = places_below(connection, route.id).await?;
+                    sqlx::query("DELETE FROM routes WHERE id = ?")
+                        .bind(route.id.to_string())
+                        .execute(&mut *connection)
+                        .await?;
+                    journal(connection, now, &by, "delete", &route, None, "").await?;
+                    Ok(places)
+                })
+            })
+            .await
+    }
+}
+
+/// Says whose a place is that is not free: another route's, or a session route's.
+async fn taken<T>(
+    connection: &mut SqliteConnection,
+    result: Result<T, sqlx::Error>,
+    route: &Route,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let RouteSpec { host, path, .. } = &route.spec;
+    let is_routes = match result {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => true,
+        Err(error) => return Err(error.into()),
+        Ok(_) => false,
+    };
+    let query = match is_routes {
+        true => "SELECT blade FROM routes WHERE host = ? AND path = ? AND ? IS NOT NULL",
+        false => {
+            "SELECT r.blade FROM sessions s JOIN delegations d ON d.id = s.delegation \
+             JOIN routes r ON r.id = d.route WHERE s.host = ? AND s.path = ? AND s.expires > ?"
         }
-    }
-
-    /// Whose token this is; `None`: nobody's, or it was revoked.
-    pub async fn actor(&self, token: &str) -> Result<Option<Actor>, StoreError> {
-        let row = sqlx::query("SELECT * FROM tokens WHERE hash = ? AND revoked_at IS NULL")
-            .bind(token::hash(token))
-            .fetch_optional(&self.pool)
-            .await?;
-        row.map(|row| token_row(&row).map(|row| row.actor))
-            .transpose()
-    }
-
-    /// All tokens.
-    pub async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM tokens ORDER BY name")
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(token_row).collect()
-    }
-
-    /// Revokes a token for good; false when there is none of that name.
-    pub async fn revoke_token(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let revoked = sqlx::query("UPDATE tokens SET revoked_at = ? WHERE name = ?")
-            .bind(now.to_string())
-            .bind(name)
-            .execute(&self.pool)
-            .await?;
-        Ok(revoked.rows_affected() > 0)
+    };
+    let blade = sqlx::query_scalar::<_, String>(query)
+        .bind(host)
+        .bind(path)
+        .bind(now.as_millisecond())
+        .fetch_optional(connection)
+        .await?;
+    match (is_routes, blade) {
+        (false, None) => Ok(()),
+        (_, blade) => Err(StoreError::Taken {
+            host: host.clone(),
+            path: path.clone(),
+            blade: blade.unwrap_or_default(),
+        }),
     }
 }
 
 async fn write_accesses(
-    transaction: &mut Transaction<'_, Sqlite>,
+    connection: &mut SqliteConnection,
     route: &Route,
 ) -> Result<(), StoreError> {
     let id = route.id.to_string();
     sqlx::query("DELETE FROM accesses WHERE route = ?")
         .bind(&id)
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await?;
     for (audience, wish) in &route.spec.access {
         let Some(access) = route.decisions.get(audience) else {
@@ -350,14 +319,14 @@ async fn write_accesses(
         .bind(&access.decided_by)
         .bind(&access.reason)
         .bind(access.decided_at.map(|at| at.to_string()))
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await?;
     }
     Ok(())
 }
 
 async fn journal(
-    transaction: &mut Transaction<'_, Sqlite>,
+    connection: &mut SqliteConnection,
     now: Timestamp,
     actor: &str,
     action: &str,
@@ -381,7 +350,7 @@ async fn journal(
     .bind(route.id.to_string())
     .bind(audience.map(Audience::as_str))
     .bind(format!("{blade}/{service} at {host}{path} {detail}").trim())
-    .execute(&mut **transaction)
+    .execute(&mut *connection)
     .await?;
     Ok(())
 }
@@ -445,24 +414,4 @@ fn state_of(word: &str) -> Result<AccessState, StoreError> {
     ];
     let state = all.into_iter().find(|state| state.as_str() == word);
     state.ok_or_else(|| StoreError::Corrupt(format!("state {word:?}")))
-}
-
-fn token_row(row: &SqliteRow) -> Result<TokenRow, StoreError> {
-    let role: String = row.try_get("role")?;
-    let json = |column: &str| -> Result<String, sqlx::Error> { row.try_get(column) };
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-    Ok(TokenRow {
-        actor: Actor {
-            name: row.try_get("name")?,
-            role: if role == "administrator" {
-                Role::Administrator
-            } else {
-                Role::Requester
-            },
-            blades: serde_json::from_str(&json("blades")?).map_err(corrupt)?,
-            networks: serde_json::from_str(&json("networks")?).map_err(corrupt)?,
-        },
-        created_at: row.try_get("created_at")?,
-        revoked_at: row.try_get("revoked_at")?,
-    })
 }

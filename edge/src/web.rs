@@ -2,8 +2,10 @@
 
 mod admin;
 mod api;
+mod delegations;
 mod error;
 mod portal;
+mod sessions;
 mod sign_in;
 
 use std::sync::Arc;
@@ -12,9 +14,10 @@ use axum::Router;
 use mkys_edge_client::{Access, Actor, Audience, DecisionRequest, Route};
 use uuid::Uuid;
 
+use crate::activity::Uses;
 use crate::policy;
 use crate::publish::Publisher;
-use crate::store::Store;
+use crate::store::{Place, Store};
 pub use error::Failure;
 use sign_in::Sessions;
 
@@ -23,6 +26,7 @@ use sign_in::Sessions;
 pub struct App {
     store: Store,
     publisher: Publisher,
+    uses: Uses,
     portal_host: Arc<str>,
     title: Arc<str>,
     sessions: Sessions,
@@ -30,11 +34,18 @@ pub struct App {
 
 impl App {
     /// An application over a database and NGINX.
-    pub fn new(store: Store, publisher: Publisher, portal_host: &str, title: &str) -> Self {
+    pub fn new(
+        store: Store,
+        publisher: Publisher,
+        uses: Uses,
+        portal_host: &str,
+        title: &str,
+    ) -> Self {
         let (portal_host, title) = (portal_host.into(), title.into());
         Self {
             store,
             publisher,
+            uses,
             portal_host,
             title,
             sessions: Sessions::default(),
@@ -43,7 +54,10 @@ impl App {
 
     /// The API, for programs.
     pub fn api(self) -> Router {
-        api::router().with_state(self)
+        api::router()
+            .merge(delegations::router())
+            .merge(sessions::router())
+            .with_state(self)
     }
 
     /// The portal with the administrators' pages, for people, behind NGINX.
@@ -65,12 +79,12 @@ impl App {
         let access: Access = policy::decide(actor, &before, audience, *decision, reason, now)?;
         let mut after = before.clone();
         after.decisions.insert(audience, access);
+        let mut places = vec![Place::from(&after)];
         if after != before {
-            self.store
-                .decide(&after, audience, &actor.name, now)
-                .await?;
+            let decided = self.store.decide(&after, audience, &actor.name, now);
+            places.extend(decided.await?);
         }
-        self.publisher.publish(Some(&before), Some(&after)).await?;
+        self.publisher.publish(places).await?;
         Ok(after)
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::App;
 use super::error::Failure;
 use crate::policy;
+use crate::store::Place;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -28,15 +29,17 @@ impl FromRequestParts<App> for Actor {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let token = header
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(Failure::NoToken)?;
-        app.store.actor(token.trim()).await?.ok_or(Failure::NoToken)
+        let token = bearer(parts)?;
+        app.store.actor(token).await?.ok_or(Failure::NoToken)
     }
+}
+
+/// The token that a request came with.
+pub(super) fn bearer(parts: &Parts) -> Result<&str, Failure> {
+    let header = parts.headers.get(AUTHORIZATION);
+    let header = header.and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    token.map(str::trim).ok_or(Failure::NoToken)
 }
 
 async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
@@ -98,8 +101,9 @@ async fn update(
         decisions,
         ..before.clone()
     };
-    app.store.update(&after, &actor.name, now).await?;
-    app.publisher.publish(Some(&before), Some(&after)).await?;
+    let mut places = app.store.update(&after, &actor.name, now).await?;
+    places.extend([Place::from(&before), Place::from(&after)]);
+    app.publisher.publish(places).await?;
     Ok(Json(after))
 }
 
@@ -109,10 +113,10 @@ async fn remove(
     id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
 ) -> Result<StatusCode, Failure> {
     let before = own(&app, &actor, id).await?;
-    app.store
-        .delete(&before, &actor.name, jiff::Timestamp::now())
-        .await?;
-    app.publisher.publish(Some(&before), None).await?;
+    let now = jiff::Timestamp::now();
+    let mut places = app.store.delete(&before, &actor.name, now).await?;
+    places.push(Place::from(&before));
+    app.publisher.publish(places).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -129,7 +133,7 @@ async fn decide(
 }
 
 /// A route that the token may see: to others it is as if it were not there.
-async fn own(
+pub(super) async fn own(
     app: &App,
     actor: &Actor,
     id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
@@ -141,7 +145,7 @@ async fn own(
         .ok_or(Failure::NotFound)
 }
 
-fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Failure> {
+pub(super) fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Failure> {
     body.map(|Json(value)| value)
         .map_err(|error| Failure::Malformed(error.body_text()))
 }
@@ -152,6 +156,7 @@ mod tests {
     use mkys_edge_client::{EdgeClient, EdgeError, Role, Settings};
 
     use super::*;
+    use crate::activity::Uses;
     use crate::publish::Publisher;
     use crate::store::Store;
 
@@ -170,8 +175,9 @@ mod tests {
         let now = jiff::Timestamp::UNIX_EPOCH;
         store.add_token(&actor, "mkys_right", now).await.unwrap();
         let socket = folder.path().join("none.sock");
+        let uses = Uses::new(socket.clone()).unwrap();
         let publisher = Publisher::start(socket, store.clone(), "portal".into()).unwrap();
-        let app = App::new(store.clone(), publisher, "portal", "");
+        let app = App::new(store.clone(), publisher, uses, "portal", "");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, app.api()).into_future());

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mkys_edge_client::Refusal;
 
+use crate::activity::UsesError;
 use crate::policy::Denied;
 use crate::publish::PublishError;
 use crate::store::StoreError;
@@ -24,6 +25,16 @@ pub enum Failure {
     Store(StoreError),
     /// Written, but not served yet.
     Publish(PublishError),
+    /// What is used is not known.
+    Uses(UsesError),
+    /// No token can be made.
+    NoRandom(getrandom::Error),
+}
+
+impl From<UsesError> for Failure {
+    fn from(error: UsesError) -> Self {
+        Self::Uses(error)
+    }
 }
 
 impl From<Denied> for Failure {
@@ -51,6 +62,13 @@ impl Failure {
             error: error.to_owned(),
             field: None,
         };
+        let conflict = |field: &str, error: &StoreError| {
+            let refusal = Refusal {
+                error: error.to_string(),
+                field: Some(field.to_owned()),
+            };
+            (StatusCode::CONFLICT, refusal)
+        };
         match self {
             Self::NoToken => (
                 StatusCode::UNAUTHORIZED,
@@ -61,13 +79,11 @@ impl Failure {
             Self::Denied(Denied::Forbidden(refusal)) => (StatusCode::FORBIDDEN, refusal),
             Self::Denied(Denied::Conflict(refusal)) => (StatusCode::CONFLICT, refusal),
             Self::Malformed(error) => (StatusCode::BAD_REQUEST, plain(&error)),
-            Self::Store(error @ StoreError::Taken { .. }) => {
-                let refusal = Refusal {
-                    error: error.to_string(),
-                    field: Some("path".to_owned()),
-                };
-                (StatusCode::CONFLICT, refusal)
-            }
+            Self::Store(error @ StoreError::Taken { .. }) => conflict("path", &error),
+            Self::Store(error @ StoreError::SessionTaken { .. }) => conflict("path", &error),
+            Self::Store(error @ StoreError::Limit(_)) => conflict("limit", &error),
+            Self::Store(error @ StoreError::HolderTaken(_)) => conflict("holder", &error),
+            Self::Store(StoreError::Ended) => Self::NoToken.parts(),
             Self::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the database");
                 (StatusCode::INTERNAL_SERVER_ERROR, plain(&error.to_string()))
@@ -75,6 +91,14 @@ impl Failure {
             Self::Publish(error) => {
                 let error = format!("it is written and will be served once NGINX answers: {error}");
                 (StatusCode::SERVICE_UNAVAILABLE, plain(&error))
+            }
+            Self::Uses(error) => (StatusCode::SERVICE_UNAVAILABLE, plain(&error.to_string())),
+            Self::NoRandom(error) => {
+                tracing::error!(%error, "no random bytes");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    plain("the edge has no random bytes for a token"),
+                )
             }
         }
     }

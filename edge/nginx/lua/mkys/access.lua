@@ -1,4 +1,5 @@
 -- Where a request goes, and what happens when nobody is there.
+local activity = require "mkys.activity"
 local routes = require "mkys.routes"
 local state = ngx.shared.mkys_state
 local lower, find, sub = string.lower, string.find, string.sub
@@ -33,15 +34,16 @@ function _M.request()
     if host == state:get("portal") then
         return ngx.exec("@portal")
     end
-    local target, id = routes.find(audience, host, ngx.var.uri)
-    if not target then
+    local route = routes.find(audience, host, ngx.var.uri)
+    if not route then
         return say(404, "There is no route here.")
     end
+    activity.enter(route.session)
     local upgrade = ngx.var.http_upgrade
     if upgrade and lower(upgrade) == "websocket" then
-        return require("mkys.websocket").relay(target, id, audience, host)
+        return require("mkys.websocket").relay(route, audience, host)
     end
-    ngx.var.mkys_target = target
+    ngx.var.mkys_target = route.target
 end
 
 -- Runs after a 502 or 504 of NGINX itself: nobody listened, or nobody answered.
@@ -58,11 +60,12 @@ function _M.again()
     ngx.sleep(pause)
     ngx.var.mkys_tries = tries + 1
     -- the route may lead elsewhere by now, or nowhere
-    local target = routes.find(ngx.var.mkys_audience, hostname(), ngx.var.uri)
-    if not target then
+    local route = routes.find(ngx.var.mkys_audience, hostname(), ngx.var.uri)
+    activity.enter(route and route.session)
+    if not route then
         return say(404, "There is no route here.")
     end
-    ngx.var.mkys_target = target
+    ngx.var.mkys_target = route.target
 end
 
 return _M

@@ -1,11 +1,11 @@
 -- The routes that are served: a look-up in memory that all workers share.
 --
--- A key is "AUDIENCE HOST PATH", its value "ADDRESS:PORT ID". The longest path prefix of whole
--- segments wins. Until mkys-edge has told all routes after a start of NGINX, nothing is known: then
+-- A key is "AUDIENCE HOST PATH", its value "ADDRESS:PORT ID", with " lease" behind it for a session
+-- route, whose entry ends by itself. The longest path prefix of whole segments wins. Until mkys-edge has told all routes after a start of NGINX, nothing is known: then
 -- the answer is "not yet", never "not there".
 local dict = ngx.shared.mkys_routes
 local state = ngx.shared.mkys_state
-local find, sub = string.find, string.sub
+local find, match, sub = string.find, string.match, string.sub
 
 local _M = {}
 
@@ -16,7 +16,13 @@ function _M.is_ready()
     return state:get("ready") == true
 end
 
--- Target and route's id for a request; nil when there is none.
+local function route(key, value)
+    local target, id, lease = match(value, "^(%S+) (%S+)( ?.*)$")
+    return { key = key, target = target, id = id, session = lease ~= "" and id or nil }
+end
+
+-- The route of a request: its target, its id, and the same as its session when it is a session route;
+-- nil when there is none.
 function _M.find(audience, host, path)
     local stem = audience .. " " .. host .. " "
     -- every prefix that ends before a "/" is a candidate; the longest is asked first
@@ -33,25 +39,23 @@ function _M.find(audience, host, path)
     end
     for index = depth, 1, -1 do
         if ends[index] > 1 then
-            local value = dict:get(stem .. sub(path, 1, ends[index]))
+            local key = stem .. sub(path, 1, ends[index])
+            local value = dict:get(key)
             if value then
-                local space = find(value, " ", 1, true)
-                return sub(value, 1, space - 1), sub(value, space + 1)
+                return route(key, value)
             end
         end
     end
-    local value = dict:get(stem .. "/")
-    if value then
-        local space = find(value, " ", 1, true)
-        return sub(value, 1, space - 1), sub(value, space + 1)
-    end
-    return nil
+    local key = stem .. "/"
+    local value = dict:get(key)
+    return value and route(key, value)
 end
 
--- Whether a route still leads its audience to where it led.
-function _M.holds(audience, host, path, id)
-    local _, now = _M.find(audience, host, path)
-    return now == id
+-- Whether a route that was found is still there. One that was added since, nearer to the request, takes
+-- new requests and cuts nobody.
+function _M.holds(known)
+    local value = dict:get(known.key)
+    return value ~= nil and route(known.key, value).id == known.id
 end
 
 return _M

@@ -1,7 +1,7 @@
 -- Relays an upgraded connection, so that it can be ended when its route is taken away, and so that
 -- its activity is known: neither is possible once proxy_pass has upgraded.
+local activity = require "mkys.activity"
 local routes = require "mkys.routes"
-local sockets = ngx.shared.mkys_sockets
 
 local _M = {}
 
@@ -10,23 +10,24 @@ local LOOK = 1000
 local CHUNK = 16384
 local TRIES = { 0, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1 }
 
-local function connect(audience, host, path, target, id)
+local function connect(audience, host, path, route)
     local why
     for _, pause in ipairs(TRIES) do
         if pause > 0 then
             ngx.sleep(pause)
-            target, id = routes.find(audience, host, path)
-            if not target then
+            route = routes.find(audience, host, path)
+            activity.enter(route and route.session)
+            if not route then
                 return nil, nil, "the route was taken away"
             end
         end
         local upstream = ngx.socket.tcp()
         upstream:settimeouts(500, 60000, 60000)
-        local address, port = target:match("^(.+):(%d+)$")
+        local address, port = route.target:match("^(.+):(%d+)$")
         local ok
         ok, why = upstream:connect(address, tonumber(port))
         if ok then
-            return upstream, id
+            return upstream, route
         end
     end
     return nil, nil, why
@@ -55,10 +56,11 @@ end
 
 -- Copies until one side ends or the route no longer holds. A time-out loses nothing: it is only the
 -- moment to look.
-local function copy(from, to, holds)
+local function copy(from, to, holds, touch)
     while true do
         local data, why = from:receiveany(CHUNK)
         if data then
+            touch()
             local ok = to:send(data)
             if not ok then
                 return
@@ -72,9 +74,8 @@ local function copy(from, to, holds)
     end
 end
 
-function _M.relay(target, id, audience, host)
-    local path = ngx.var.uri
-    local upstream, held, why = connect(audience, host, path, target, id)
+function _M.relay(route, audience, host)
+    local upstream, held, why = connect(audience, host, ngx.var.uri, route)
     if not upstream then
         ngx.status = 502
         ngx.header.content_type = "text/plain; charset=utf-8"
@@ -93,20 +94,16 @@ function _M.relay(target, id, audience, host)
     if not ok then
         return ngx.exit(502)
     end
-    local key = audience .. " " .. held
-    sockets:incr(key, 1, 0)
+    local touch = activity.toucher(held.session)
     local function holds()
-        return routes.holds(audience, host, path, held)
+        return routes.holds(held)
     end
-    local up = ngx.thread.spawn(copy, visitor, upstream, holds)
-    local down = ngx.thread.spawn(copy, upstream, visitor, holds)
+    local up = ngx.thread.spawn(copy, visitor, upstream, holds, touch)
+    local down = ngx.thread.spawn(copy, upstream, visitor, holds, touch)
     ngx.thread.wait(up, down)
     ngx.thread.kill(up)
     ngx.thread.kill(down)
     upstream:close()
-    if sockets:incr(key, -1) == 0 then
-        sockets:delete(key)
-    end
     return ngx.exit(444)
 end
 

@@ -1,0 +1,109 @@
+//! `mkys-edge delegation`: handing out a route's path prefix.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use ipnet::Ipv4Net;
+use mkys_edge::policy::Denied;
+use mkys_edge::settings::Settings;
+use mkys_edge::{lease, token};
+use mkys_edge_client::{Actor, Delegation, DelegationRequest};
+use uuid::Uuid;
+
+use super::{open, say};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DelegationCommand {
+    /// Delegates an approved route's path prefix, and shows the holder's token, this once.
+    ///
+    /// Delegations are revoked by the API, which ends their session routes as well.
+    Create(Create),
+    /// Lists a route's delegations; their tokens are not known.
+    List {
+        /// Id of the route.
+        #[arg(long)]
+        route: Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Id of the route.
+    #[arg(long)]
+    route: Uuid,
+    /// Whom to: who adds session routes.
+    #[arg(long)]
+    holder: String,
+    /// Who delegates: the name of an administrator's token, other than the one who asked for the route.
+    #[arg(long)]
+    administrator: String,
+    /// A network that session routes may lead into, such as 10.88.0.0/16. Repeatable.
+    #[arg(long = "network", required = true)]
+    networks: Vec<Ipv4Net>,
+    /// Session routes at once.
+    #[arg(long)]
+    limit: u32,
+}
+
+pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyhow::Result<()> {
+    let store = open(settings).await?;
+    let route = |id: Uuid| {
+        let store = store.clone();
+        async move {
+            let route = store.route(id).await?;
+            route.with_context(|| format!("there is no route {id}"))
+        }
+    };
+    match command {
+        DelegationCommand::Create(Create {
+            route: id,
+            holder,
+            administrator,
+            networks,
+            limit,
+        }) => {
+            let route = route(id).await?;
+            let mut tokens = store.tokens().await?.into_iter();
+            let known =
+                tokens.find(|row| row.actor.name == administrator && row.revoked_at.is_none());
+            let actor: Actor = known
+                .with_context(|| format!("there is no token named {administrator:?}"))?
+                .actor;
+            let request = DelegationRequest {
+                holder,
+                networks,
+                limit,
+            };
+            let delegation = match lease::delegate(&actor, &route, request, jiff::Timestamp::now())
+            {
+                Ok(delegation) => delegation,
+                Err(Denied::Invalid(why) | Denied::Forbidden(why) | Denied::Conflict(why)) => {
+                    bail!("{}", why.error)
+                }
+            };
+            let token = token::generate().context("no random bytes")?;
+            store.add_delegation(&delegation, &route, &token).await?;
+            say(&token)
+        }
+        DelegationCommand::List { route: id } => {
+            let route = route(id).await?;
+            for delegation in store.delegations(&route).await? {
+                let Delegation {
+                    holder,
+                    host,
+                    prefix,
+                    networks,
+                    limit,
+                    created_by,
+                    created_at,
+                    ..
+                } = delegation;
+                let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+                say(&format!(
+                    "{holder}\t{host}{prefix}\t{}\t{limit}\tby {created_by} since {created_at}",
+                    networks.join(",")
+                ))?;
+            }
+            Ok(())
+        }
+    }
+}

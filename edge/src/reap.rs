@@ -1,0 +1,35 @@
+//! Deletes the session routes that have lapsed. NGINX stopped serving them by itself; this frees their rows and
+//! what NGINX remembers of them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::publish::Publisher;
+use crate::store::Store;
+
+/// How often. A row that has lapsed is not seen by anybody, so nothing waits for this.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// Does so for good.
+pub async fn run(store: Store, publisher: Publisher) {
+    let mut period = tokio::time::interval(PERIOD);
+    loop {
+        period.tick().await;
+        match store.reap_sessions(Timestamp::now()).await {
+            Ok(lapsed) => {
+                if !lapsed.ids.is_empty() {
+                    tracing::info!(sessions = lapsed.ids.len(), "lapsed");
+                }
+                // when NGINX does not answer now, it is told everything once it does
+                let _ = publisher.forget(lapsed).await;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing is reaped"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! An edge on loopback: `mkys-edge` with its NGINX, until the story ends.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mkys_edge_client::{
+    AccessState, Audience, Decision, DecisionRequest, DelegationRequest, EdgeClient, Route,
+    RouteSpec, SessionSpec, Settings, Wish,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::service::Service;
+
+/// The host of all routes here.
+pub(crate) const HOST: &str = "games.mkys.test";
+/// The path of the route that is delegated.
+pub(crate) const PREFIX: &str = "/play";
+
+pub(crate) struct Edge {
+    folder: tempfile::TempDir,
+    serving: Option<Child>,
+    api: SocketAddr,
+    pub(crate) users: SocketAddr,
+    pub(crate) devops: SocketAddr,
+    pub(crate) requester: EdgeClient,
+    pub(crate) administrator: EdgeClient,
+}
+
+/// A delegated route, with the edge and its holder.
+pub(crate) struct Stage {
+    pub(crate) edge: Edge,
+    pub(crate) route: Route,
+    pub(crate) holder: EdgeClient,
+    pub(crate) lobby: Service,
+}
+
+impl Stage {
+    /// An edge with a route that is approved for some audiences and delegated to `runner`.
+    pub(crate) async fn new(audiences: &[Audience]) -> Self {
+        let (edge, lobby) = (Edge::start().await, Service::start("the lobby").await);
+        let route = edge.route(HOST, PREFIX, &lobby).await;
+        for audience in audiences {
+            edge.decide(&route, *audience, Decision::Approve).await;
+        }
+        let holder = edge.delegate(&route, "runner", 100).await;
+        Self {
+            edge,
+            route,
+            holder,
+            lobby,
+        }
+    }
+}
+
+/// The place of a session of this name.
+pub(crate) fn path(name: &str) -> String {
+    format!("{PREFIX}/{name}")
+}
+
+/// A session at the place of its name.
+pub(crate) fn spec(name: &str, target: &Service, ttl_s: u32) -> SessionSpec {
+    SessionSpec {
+        path: path(name),
+        target: target.address,
+        ttl_s,
+    }
+}
+
+impl Edge {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // NGINX' workers are somebody else
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let [api, users, devops] = ports().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let settings = json!({
+            "state": folder.path().join("state"),
+            "api": api,
+            "portal_host": "portal.mkys.test",
+            "users": { "listen": [users] },
+            "devops": { "listen": [devops] },
+            "nginx": { "workers": 2, "connections": 1024, "routes_mib": 4 },
+        });
+        std::fs::write(folder.path().join("edge.yaml"), settings.to_string()).unwrap();
+        let token = |arguments: &[&str]| {
+            let output = command(folder.path())
+                .args(["token", "create"])
+                .args(arguments)
+                .output();
+            let output = output.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            client(api, String::from_utf8(output.stdout).unwrap().trim())
+        };
+        let requester = token(&[
+            "--name=pipeline",
+            "--role=requester",
+            "--blade=*",
+            "--network=127.0.0.0/8",
+        ]);
+        let administrator = token(&["--name=ada", "--role=administrator"]);
+        let mut edge = Self {
+            folder,
+            serving: None,
+            api,
+            users,
+            devops,
+            requester,
+            administrator,
+        };
+        edge.serve().await;
+        edge
+    }
+
+    /// Starts `mkys-edge`, and waits until it answers.
+    pub(crate) async fn serve(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("edge.log"));
+        let mut command = command(self.folder.path());
+        command.arg("serve").stderr(log.unwrap());
+        self.serving = Some(command.spawn().unwrap());
+        let requester = self.requester.clone();
+        until("the API", async || requester.token().await.ok()).await;
+    }
+
+    /// A client of the edge with a token.
+    pub(crate) fn client(&self, token: &str) -> EdgeClient {
+        client(self.api, token)
+    }
+
+    /// A route that nobody has decided on, for both audiences.
+    pub(crate) async fn route(&self, host: &str, path: &str, target: &Service) -> Route {
+        let wish = Wish {
+            enabled: true,
+            justification: "a test".into(),
+        };
+        let spec = RouteSpec {
+            blade: "games".into(),
+            service: "lobby".into(),
+            port: target.address.port(),
+            host: host.into(),
+            path: path.into(),
+            targets: Audience::ALL.map(|one| (one, target.address)).into(),
+            access: Audience::ALL.map(|one| (one, wish.clone())).into(),
+        };
+        self.requester.create_route(&spec).await.unwrap()
+    }
+
+    pub(crate) async fn decide(&self, route: &Route, audience: Audience, decision: Decision) {
+        let request = DecisionRequest {
+            decision,
+            reason: String::new(),
+        };
+        let decided = self
+            .administrator
+            .decide(route.id, audience, &request)
+            .await
+            .unwrap();
+        let state = decided.decisions[&audience].state;
+        assert_eq!(
+            state == AccessState::Approved,
+            decision == Decision::Approve
+        );
+    }
+
+    /// Delegates a route; gives its holder's client.
+    pub(crate) async fn delegate(&self, route: &Route, holder: &str, limit: u32) -> EdgeClient {
+        let request = DelegationRequest {
+            holder: holder.into(),
+            networks: vec!["127.0.0.0/16".parse().unwrap()],
+            limit,
+        };
+        let made = self.administrator.delegate(route.id, &request).await;
+        self.client(&made.unwrap().token)
+    }
+
+    /// Kills `mkys-edge` at once.
+    pub(crate) fn kill(&mut self) {
+        let mut serving = self.serving.take().unwrap();
+        serving.kill().unwrap();
+        serving.wait().unwrap();
+    }
+
+    /// Kills NGINX with its workers at once.
+    pub(crate) fn kill_nginx(&self) {
+        let (master, workers) = self.nginx();
+        kill(master);
+        workers.into_iter().for_each(kill);
+    }
+
+    /// Kills NGINX' workers at once.
+    pub(crate) fn kill_workers(&self) {
+        self.nginx().1.into_iter().for_each(kill);
+    }
+
+    /// NGINX' master and its workers.
+    pub(crate) fn nginx(&self) -> (i32, Vec<i32>) {
+        let file = self.folder.path().join("state/nginx.pid");
+        let master = std::fs::read_to_string(file).unwrap();
+        let master = master.trim();
+        let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+        let workers = workers.unwrap_or_default();
+        let workers = workers.split_whitespace();
+        (
+            master.parse().unwrap(),
+            workers.map(|pid| pid.parse().unwrap()).collect(),
+        )
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        if let Some(mut serving) = self.serving.take() {
+            let _ = serving.kill();
+            let _ = serving.wait();
+        }
+        let _ = command(self.folder.path()).arg("stop-nginx").status();
+        if std::thread::panicking() {
+            for log in ["edge.log", "state/error.log"] {
+                let text = std::fs::read_to_string(self.folder.path().join(log));
+                eprintln!("-- {log}\n{}", text.unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn kill(pid: i32) {
+    // one that is gone is what was wanted
+    let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+}
+
+fn client(api: SocketAddr, token: &str) -> EdgeClient {
+    EdgeClient::new(&Settings::new(format!("http://{api}"), token)).unwrap()
+}
+
+/// `mkys-edge` as it was built with these tests.
+fn command(folder: &Path) -> Command {
+    let own = std::env::current_exe().unwrap();
+    let program: PathBuf = own.ancestors().nth(2).unwrap().join("mkys-edge");
+    assert!(
+        program.is_file(),
+        "{} is not built: `cargo build -p mkys-edge`",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    command
+        .arg("--settings")
+        .arg(folder.join("edge.yaml"))
+        .stdin(Stdio::null());
+    command
+}
+
+/// Ports that are free now. All are held until all are known, so that they differ.
+fn ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.each_ref()
+        .map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Looks until there is something, and fails when there is nothing in a minute.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}: not within a minute");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -47,6 +47,9 @@ tail -n 1 target/lab.log
 MKYS_CLIS="$terraform:$tofu"
 export MKYS_CLIS
 
+say "session routes on a real NGINX"
+cargo test --quiet -p mkys-acceptance --test edge_sessions
+
 say "runs on a container engine"
 MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
 MKYS_ROC_VALIDATOR=$(acceptance/cli/ro-crate-validator.sh)

@@ -15,6 +15,16 @@ const TRY: Duration = Duration::from_secs(5);
 
 /// Sends players to sessions.
 pub trait Door: fmt::Debug + Send + Sync + 'static {
+    /// The path that a session is asked for, before its own paths; its program finds it in the variable `MKYS_PATH`. Empty by default.
+    fn base(&self, _run: &RunName) -> String {
+        String::new()
+    }
+
+    /// How often ways are to be renewed; a minute by default.
+    fn renew_every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
     /// Makes the way to a session, unless it is there, and tries it as a player would; gives the URL that players go to. It is asked
     /// again until the session answers.
     fn open<'a>(

@@ -28,6 +28,7 @@
 //! ```
 
 mod door;
+mod edge;
 pub mod engine;
 mod executor;
 mod life;
@@ -44,6 +45,7 @@ mod state;
 mod verdict;
 
 pub use door::{Direct, Door, DoorError, knock};
+pub use edge::{EdgeDoor, EdgeSettings};
 pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 pub use limits::Limits;
 pub use log::{LogLine, LogPlace};

@@ -50,6 +50,8 @@ pub enum Work {
         port: u16,
         /// What it must answer.
         answers: Answers,
+        /// The path that it is asked for, before its own paths.
+        base: String,
     },
 }
 
@@ -140,12 +142,12 @@ impl Plan {
         })
     }
 
-    /// Of a session.
+    /// Of a session, that is asked for paths below `base`.
     ///
     /// # Errors
     ///
     /// [`PlanError::Spec`] when it has a fault.
-    pub fn session(spec: Session, now: Timestamp) -> Result<Self, PlanError> {
+    pub fn session(spec: Session, base: String, now: Timestamp) -> Result<Self, PlanError> {
         spec.check()?;
         let Session {
             name,
@@ -159,7 +161,11 @@ impl Plan {
         Ok(Self {
             name,
             container,
-            work: Work::Session { port, answers },
+            work: Work::Session {
+                port,
+                answers,
+                base,
+            },
             limits: Limits::session(answers_within, idle, limit),
             grace: GRACE,
             submitted: now,

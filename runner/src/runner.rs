@@ -159,7 +159,8 @@ impl<E: Executor> Runner<E> {
     ///
     /// [`StartError`]; nothing was started.
     pub fn play(&self, session: Session) -> Result<Run, StartError> {
-        let plan = Plan::session(session, Timestamp::now())?;
+        let base = self.shared.door.base(&session.name);
+        let plan = Plan::session(session, base, Timestamp::now())?;
         self.submit(plan)
     }
 
@@ -276,7 +277,8 @@ async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
             Ok(idle) => used(&shared, &idle),
             Err(error) => tracing::warn!(%error, "ways to sessions were not renewed"),
         }
-        tokio::time::sleep(shared.executor.renew_every()).await;
+        let every = shared.executor.renew_every().min(shared.door.renew_every());
+        tokio::time::sleep(every).await;
     }
 }
 

@@ -214,6 +214,7 @@ impl Edge {
 }
 
 impl Drop for Edge {
+    #[allow(clippy::print_stderr, reason = "shown with the story that failed")]
     fn drop(&mut self) {
         if let Some(mut serving) = self.serving.take() {
             let _ = serving.kill();

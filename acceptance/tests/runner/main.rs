@@ -18,6 +18,15 @@ mod example;
 mod failure;
 mod ownership;
 mod session;
+mod through_the_edge;
+
+/// The edge of the stories that are told of it alone.
+#[path = "../edge_sessions/edge.rs"]
+#[allow(dead_code, reason = "those stories need more of it")]
+mod edge;
+#[path = "../edge_sessions/service.rs"]
+#[allow(dead_code, reason = "those stories need more of it")]
+mod service;
 
 /// Every story on an executor's bench.
 macro_rules! on {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::images::Ready;
 use super::{EngineSettings, INIT, OWNER_DIRECTORY, SOCKET, failure};
-use crate::plan::{Plan, hex};
+use crate::plan::{Plan, Work, hex};
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 
@@ -119,6 +119,9 @@ pub(super) fn create(
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     env.push(format!("MKYS_RUN={}", plan.name));
+    if let Work::Session { base, .. } = &plan.work {
+        env.push(format!("MKYS_PATH={base}"));
+    }
     env.push(format!(
         "{}={}",
         Settings::VARIABLE,

@@ -1,0 +1,136 @@
+//! Sessions that players reach through a real NGINX: a route of their own for as long as they are open.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use mkys_edge_client::{Audience, DelegationRequest};
+use mkys_runner::engine::Engine;
+use mkys_runner::{Answers, Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, Verdict};
+
+use crate::bench::{Bench, EngineBench, shell_line, tell};
+use crate::edge::{HOST, Stage, until};
+
+/// A game whose page is where players ask for it.
+fn game(bench: &EngineBench) -> Session {
+    let line = "mkdir -p /tmp$MKYS_PATH; echo chess >/tmp$MKYS_PATH/index.html; httpd -p 8080 -h /tmp; while :; do sleep 1; done";
+    Session::builder()
+        .name("chess".parse().unwrap())
+        .container(shell_line(bench, line))
+        .port(8080)
+        .answers(Answers::Http {
+            path: "/".to_owned(),
+        })
+        .build()
+}
+
+async fn runner(bench: &EngineBench, stage: &Stage) -> Runner<Engine> {
+    let request = DelegationRequest {
+        holder: "games".into(),
+        networks: vec!["10.89.0.0/16".parse().unwrap()],
+        limit: 10,
+    };
+    let made = stage
+        .edge
+        .administrator
+        .delegate(stage.route.id, &request)
+        .await
+        .unwrap();
+    let settings = EdgeSettings::builder()
+        .client(stage.edge.client(&made.token))
+        .listener(stage.edge.users)
+        .ttl(Duration::from_secs(6))
+        .build();
+    let door = EdgeDoor::connect(settings).await.unwrap();
+    Runner::start_with(bench.executor().await, Keep::Memory, door)
+        .await
+        .unwrap()
+}
+
+/// What a player gets there.
+async fn page(listener: SocketAddr) -> String {
+    let asked = tokio::task::spawn_blocking(move || {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build();
+        let answer = ureq::Agent::from(agent)
+            .get(format!("http://{listener}/play/chess/"))
+            .header("Host", HOST)
+            .call();
+        answer
+            .and_then(|mut answer| answer.body_mut().read_to_string())
+            .unwrap_or_else(|error| error.to_string())
+    });
+    asked.await.unwrap()
+}
+
+#[test]
+fn players_get_there_while_it_is_open_and_not_afterwards() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        assert!(!page(stage.edge.users).await.contains("chess"));
+        let run = runner.play(game(&bench)).unwrap();
+        assert_eq!(
+            run.answers().await.unwrap(),
+            format!("http://{HOST}/play/chess/")
+        );
+        assert_eq!(page(stage.edge.users).await.trim(), "chess");
+        run.end();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        assert!(!page(stage.edge.users).await.contains("chess"));
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn players_keep_it_open_and_it_ends_without_them() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        let mut game = game(&bench);
+        game.idle = SignedDuration::from_secs(5);
+        let run = runner.play(game).unwrap();
+        run.answers().await.unwrap();
+        for _ in 0..10 {
+            assert_eq!(page(stage.edge.users).await.trim(), "chess");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(run.state().verdict().is_none(), "{:?}", run.state());
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),
+            "{outcome:?}"
+        );
+    });
+}
+
+#[test]
+fn without_an_owner_neither_route_nor_container_is_left() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        let run = runner.play(game(&bench)).unwrap();
+        run.answers().await.unwrap();
+        drop(run);
+        runner.close().await;
+        assert_eq!(
+            page(stage.edge.users).await.trim(),
+            "chess",
+            "both go on for a while"
+        );
+        until("the end of the route", async || {
+            (!page(stage.edge.users).await.contains("chess")).then_some(())
+        })
+        .await;
+        until("the end of the container", async || {
+            bench.left().await.is_empty().then_some(())
+        })
+        .await;
+    });
+}

@@ -1,0 +1,173 @@
+//! Sends players to sessions through an edge: each session has a route of its own below a delegated path, as a lease.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mkys_edge_client::{Delegation, EdgeClient, EdgeError, SessionSpec};
+
+use crate::door::{Door, DoorError, knock};
+use crate::spec::{Answers, RunName};
+
+/// How an edge is reached, and how long a route lives without its owner.
+#[derive(Clone, Debug, bon::Builder)]
+pub struct EdgeSettings {
+    /// A client of the edge with the token of the delegation.
+    pub client: EdgeClient,
+    /// Where the listener is that players come in through: sessions are tried there before anybody is sent to them.
+    pub listener: SocketAddr,
+    /// How long a route lives without being renewed; a minute by default.
+    #[builder(default = Duration::from_secs(60))]
+    pub ttl: Duration,
+}
+
+/// Sends players through an edge. A session's path is the delegated one with the run's name, and the session is asked for it as players
+/// ask: its program finds it in the variable `MKYS_PATH`.
+#[derive(Debug)]
+pub struct EdgeDoor {
+    client: EdgeClient,
+    delegation: Delegation,
+    listener: SocketAddr,
+    ttl_s: u32,
+    open: Mutex<HashMap<RunName, SessionSpec>>,
+}
+
+impl EdgeDoor {
+    /// Asks the edge what was delegated to the token.
+    ///
+    /// # Errors
+    ///
+    /// [`EdgeError`] when the edge can't be reached, or the token is no holder's.
+    pub async fn connect(settings: EdgeSettings) -> Result<Self, EdgeError> {
+        let EdgeSettings {
+            client,
+            listener,
+            ttl,
+        } = settings;
+        let delegation = client.delegation().await?;
+        Ok(Self {
+            client,
+            delegation,
+            listener,
+            ttl_s: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX),
+            open: Mutex::default(),
+        })
+    }
+
+    /// What was delegated.
+    #[must_use]
+    pub fn delegation(&self) -> &Delegation {
+        &self.delegation
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<RunName, SessionSpec>> {
+        // nothing panics while it is held
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, error: &EdgeError) -> DoorError {
+        let reason = std::error::Error::source(error).map(|source| format!(": {source}"));
+        DoorError {
+            place: format!("the edge of {}", self.delegation.host),
+            reason: format!("{error}{}", reason.unwrap_or_default()),
+        }
+    }
+
+    async fn way(
+        &self,
+        run: &RunName,
+        target: SocketAddr,
+        answers: &Answers,
+    ) -> Result<String, DoorError> {
+        let path = self.base(run);
+        let SocketAddr::V4(target) = target else {
+            return Err(DoorError {
+                place: target.to_string(),
+                reason: "an edge leads to addresses of IP version 4 alone".to_owned(),
+            });
+        };
+        let spec = SessionSpec {
+            path: path.clone(),
+            target: SocketAddrV4::new(*target.ip(), target.port()),
+            ttl_s: self.ttl_s,
+        };
+        let put = self.client.put_session(run.as_str(), &spec).await;
+        put.map_err(|error| self.error(&error))?;
+        self.opened().insert(run.clone(), spec);
+        let (scheme, own) = match answers {
+            Answers::Websocket { path } => ("ws", path),
+            Answers::Http { path } => ("http", path),
+        };
+        let host = &self.delegation.host;
+        let url = format!("{scheme}://{host}{path}{own}");
+        knock(self.listener, &url, answers).await?;
+        Ok(url)
+    }
+}
+
+impl Door for EdgeDoor {
+    fn base(&self, run: &RunName) -> String {
+        format!("{}/{run}", self.delegation.prefix.trim_end_matches('/'))
+    }
+
+    fn open<'a>(
+        &'a self,
+        run: &'a RunName,
+        target: SocketAddr,
+        answers: &'a Answers,
+    ) -> BoxFuture<'a, Result<String, DoorError>> {
+        Box::pin(self.way(run, target, answers))
+    }
+
+    fn close<'a>(&'a self, run: &'a RunName) -> BoxFuture<'a, Result<(), DoorError>> {
+        Box::pin(async move {
+            self.opened().remove(run);
+            let deleted = self.client.delete_session(run.as_str()).await;
+            deleted.map_err(|error| self.error(&error))
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        runs: &'a [RunName],
+    ) -> BoxFuture<'a, Result<Vec<(RunName, Duration)>, DoorError>> {
+        Box::pin(async move {
+            if runs.is_empty() {
+                return Ok(Vec::new());
+            }
+            let names = runs.iter().map(RunName::as_str);
+            let renewed = self.client.renew_sessions(names).await;
+            let renewed = renewed.map_err(|error| self.error(&error))?;
+            for lost in &renewed.unknown {
+                // the edge lost it, or was away for longer than it lived: its players have to connect again
+                let spec = self
+                    .opened()
+                    .iter()
+                    .find(|(run, _)| run.as_str() == lost)
+                    .map(|(_, spec)| spec.clone());
+                if let Some(spec) = spec {
+                    let put = self.client.put_session(lost, &spec).await;
+                    put.map_err(|error| self.error(&error))?;
+                }
+            }
+            let sessions = self.client.sessions().await;
+            let sessions = sessions.map_err(|error| self.error(&error))?;
+            let used = sessions.into_iter().filter_map(|status| {
+                let run = status.session.name.parse().ok()?;
+                let idle = match status.connections {
+                    0 => status.idle_s,
+                    // somebody is there, and may be thinking
+                    _ => 0,
+                };
+                Some((run, Duration::from_secs(idle)))
+            });
+            Ok(used.collect())
+        })
+    }
+
+    fn renew_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ttl_s) / 6)
+    }
+}

@@ -64,7 +64,7 @@ pub struct Nginx {
     pub workers: u16,
     /// Connections a worker.
     pub connections: u32,
-    /// Memory for routes, in MiB; 1 MiB holds about 8,000.
+    /// Memory for routes, in MiB; 1 MiB holds about 8,000. As much again is for the use of session routes.
     pub routes_mib: u32,
     /// Largest body of a request, in MiB; 0 is no limit.
     pub body_mib: u32,

@@ -27,26 +27,28 @@ pub(super) async fn free(
     .bind(name)
     .execute(&mut *connection)
     .await?;
-    // what lies at a place, or at one that has it below itself: it would lose a part of what is its own
-    let at =
-        |what: &str| format!("({what} = ?1 OR substr(?1, 1, length({what}) + 1) = {what} || '/')");
-    let query = format!(
-        "SELECT 'a route of blade ' || blade FROM routes WHERE host = ?2 AND {} AND length(path) > ?3 \
-         UNION ALL SELECT 'session route ' || name FROM sessions WHERE host = ?2 AND expires > ?4 \
-         AND ((delegation = ?5 AND path = ?1 AND name <> ?6) OR (delegation <> ?5 AND {})) LIMIT 1",
-        at("path"),
-        at("path")
-    );
-    let prefix = holder.delegation.prefix.len();
-    let by: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-        .bind(path)
-        .bind(host)
-        .bind(i64::try_from(prefix).unwrap_or(i64::MAX))
-        .bind(now.as_millisecond())
-        .bind(holder.id.to_string())
-        .bind(name)
-        .fetch_optional(connection)
-        .await?;
+    // what lies at the place, or at one that has it below itself: it would lose a part of what is its own
+    let stem = holder.delegation.prefix.trim_end_matches('/').len();
+    let ends = path
+        .match_indices('/')
+        .map(|(end, _)| end)
+        .filter(|end| *end > stem);
+    let places: Vec<_> = ends.chain([path.len()]).map(|end| &path[..end]).collect();
+    let by: Option<String> = sqlx::query_scalar(
+        "SELECT 'a route of blade ' || blade FROM routes \
+         WHERE host = ?1 AND path IN (SELECT value FROM json_each(?2)) \
+         UNION ALL SELECT 'session route ' || name FROM sessions \
+         WHERE host = ?1 AND path IN (SELECT value FROM json_each(?2)) AND expires > ?3 \
+         AND (delegation <> ?4 OR (path = ?5 AND name <> ?6)) LIMIT 1",
+    )
+    .bind(host)
+    .bind(serde_json::json!(places).to_string())
+    .bind(now.as_millisecond())
+    .bind(holder.id.to_string())
+    .bind(path)
+    .bind(name)
+    .fetch_optional(connection)
+    .await?;
     match by {
         None => Ok(()),
         Some(by) => Err(StoreError::SessionTaken {

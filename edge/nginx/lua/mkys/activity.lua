@@ -8,8 +8,8 @@ local state = ngx.shared.mkys_state
 
 local _M = {}
 
--- What nobody said to forget is forgotten after a day.
-local KEEP = 86400
+-- What nobody said to forget is forgotten after a month without use, in seconds.
+local KEEP = 2592000
 -- Data that passes more often than this, in seconds, is one use.
 local OFTEN = 0.1
 

@@ -18,7 +18,7 @@ end
 
 local function route(key, value)
     local target, id, lease = match(value, "^(%S+) (%S+)( ?.*)$")
-    return { key = key, target = target, id = id, session = lease ~= "" and id or nil }
+    return { key = key, value = value, target = target, id = id, session = lease ~= "" and id or nil }
 end
 
 -- The route of a request: its target, its id, and the same as its session when it is a session route;
@@ -55,7 +55,7 @@ end
 -- new requests and cuts nobody.
 function _M.holds(known)
     local value = dict:get(known.key)
-    return value ~= nil and route(known.key, value).id == known.id
+    return value == known.value or (value ~= nil and route(known.key, value).id == known.id)
 end
 
 return _M

@@ -15,6 +15,7 @@ fn mkys_run(bench: &EngineBench, words: &[&str]) -> Command {
     command
         .args(words)
         .args(["--owner", &bench.owner, "--lease", "4s"])
+        .current_dir(bench.folder.path())
         .env("MKYS_ENGINE", bench.engine.socket())
         .env("MKYS_INIT_PROGRAM", settings.init)
         .env("MKYS_RUN_DIRECTORY", settings.directory);
@@ -95,6 +96,16 @@ fn a_computation_leaves_its_results_and_nothing_else() {
 fn a_failure_is_told_in_one_line_with_its_cause() {
     tell(async {
         let bench = EngineBench::new().await;
+        let wrong = spec(&bench, "true", r#", "deadlin": "1m""#);
+        let output = mkys_run(&bench, &["run", &wrong]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            said(&output).contains("unknown field `deadlin`"),
+            "{}",
+            said(&output)
+        );
+        let folder = bench.folder.path().join("one");
+        assert!(!folder.exists(), "a directory was made for nothing");
         let output = mkys_run(&bench, &["run", &spec(&bench, "exit 3", "")])
             .output()
             .unwrap();
@@ -104,17 +115,9 @@ fn a_failure_is_told_in_one_line_with_its_cause() {
             "{}",
             said(&output)
         );
-        let wrong = spec(&bench, "true", r#", "deadlin": "1m""#);
-        let output = mkys_run(&bench, &["run", &wrong]).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
         assert!(
-            said(&output).contains("unknown field `deadlin`"),
-            "{}",
-            said(&output)
-        );
-        assert!(
-            !Path::new("one").exists(),
-            "a directory was made for nothing"
+            folder.join("record.json").is_file(),
+            "a failure is on record"
         );
     });
 }

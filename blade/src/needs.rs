@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::blade::Blade;
+use crate::blade::{Audience, Blade};
 use crate::definition::Quota;
 use crate::name::PartName;
 
@@ -15,14 +15,9 @@ pub struct FlavorSize {
     pub ram: i64,
 }
 
-/// How much of each quota a blade takes while it stands, and at the most while it is updated.
+/// How much of each quota a blade takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// While it stands.
-    pub standing: Quota,
-    /// What one more revision of its largest server takes on top, while it is updated.
-    pub updating: FlavorSize,
-}
+pub struct Needs(Quota);
 
 impl Needs {
     /// Counts what `blade` takes; `sizes` has the size of each server's flavor.
@@ -47,39 +42,71 @@ impl Needs {
         let with_devops = blade
             .servers
             .keys()
-            .filter(|name| blade.audiences_of(name).contains(&crate::Audience::Devops))
+            .filter(|name| blade.audiences_of(name).contains(&Audience::Devops))
             .count();
-        let twice = blade
-            .servers
-            .keys()
-            .filter(|name| blade.can_stand_twice(name))
-            .filter_map(|name| sizes.get(name).copied());
-        Self {
-            standing: Quota {
-                instances: count(blade.servers.len()),
-                cores: Some(sizes.values().map(|size| size.vcpus).sum()),
-                ram: Some(sizes.values().map(|size| size.ram).sum()),
-                volumes: count(volumes.len()),
-                gigabytes: Some(volumes.iter().map(|volume| i64::from(volume.size)).sum()),
-                networks: count(blade.networks.len() + devops),
-                // servers' ports, and of each network the router's and DHCP's
-                ports: count(ports + with_devops + 2 * (blade.networks.len() + devops)),
-                routers: count(1 + devops),
-                floating_ips: count(audiences),
-                // one a server, the backplane's, and the project's own `default`
-                security_groups: count(blade.servers.len() + 2),
-            },
-            updating: twice.fold(FlavorSize::default(), |most, size| FlavorSize {
-                vcpus: most.vcpus.max(size.vcpus),
-                ram: most.ram.max(size.ram),
-            }),
+        Self(Quota {
+            instances: count(blade.servers.len()),
+            cores: Some(sizes.values().map(|size| size.vcpus).sum()),
+            ram: Some(sizes.values().map(|size| size.ram).sum()),
+            volumes: count(volumes.len()),
+            gigabytes: Some(volumes.iter().map(|volume| i64::from(volume.size)).sum()),
+            networks: count(blade.networks.len() + devops),
+            // servers' ports, and of each network the router's and DHCP's
+            ports: count(ports + with_devops + 2 * (blade.networks.len() + devops)),
+            routers: count(1 + devops),
+            floating_ips: count(audiences),
+            // one a server, the backplane's, and the project's own `default`
+            security_groups: count(blade.servers.len() + 2),
+        })
+    }
+
+    /// What these servers take on top while each has a new revision beside the one that serves.
+    pub fn of_second<'a>(
+        blade: &Blade,
+        sizes: &BTreeMap<PartName, FlavorSize>,
+        servers: impl IntoIterator<Item = &'a PartName>,
+    ) -> Self {
+        let (mut instances, mut ports) = (0, 0);
+        let mut all = FlavorSize::default();
+        for name in servers {
+            let size = sizes.get(name).copied().unwrap_or_default();
+            let server = blade.servers.get(name);
+            let devops = usize::from(blade.audiences_of(name).contains(&Audience::Devops));
+            instances += 1;
+            ports += server.map_or(0, |server| server.networks.len()) + devops;
+            all.vcpus += size.vcpus;
+            all.ram += size.ram;
         }
+        Self(Quota {
+            instances: Some(instances),
+            cores: Some(all.vcpus),
+            ram: Some(all.ram),
+            ports: i64::try_from(ports).ok(),
+            ..Quota::default()
+        })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let (Self(one), Self(other)) = (self, more);
+        let sum = |get: fn(&Quota) -> Option<i64>| {
+            let (one, other) = (get(&one), get(&other));
+            one.map_or(other, |one| Some(one.saturating_add(other.unwrap_or(0))))
+        };
+        Self(Quota {
+            instances: sum(|quota| quota.instances),
+            cores: sum(|quota| quota.cores),
+            ram: sum(|quota| quota.ram),
+            ports: sum(|quota| quota.ports),
+            ..one
+        })
     }
 
     /// The limits of `quota` that cannot hold the blade: name, needed, limit.
     pub fn beyond(&self, quota: &Quota) -> Vec<(&'static str, i64, i64)> {
         let limits = quota.entries();
-        let needs = self.standing.entries();
+        let needs = self.0.entries();
         let pairs = needs.into_iter().zip(limits);
         pairs
             .filter_map(|((name, needed), (_, limit))| {

@@ -4,18 +4,24 @@ use serde_json::json;
 
 use crate::life_cycle::with_servers;
 use crate::world::cloud::text;
+use crate::world::stage::flat;
 use crate::world::{Api, Cloud, Stage, wait};
 
-/// A blade with a web server, applied.
+/// A blade with a web server, and what its administrators get.
+fn text_with(name: &str, cores: u32) -> String {
+    let site = "site = { server = \"web\", port = 80, audiences = [\"users\"] }";
+    let project = format!(
+        "{{ group = \"{name}-admin\", users = [\"alice\", \"bob\"], quota = {{ cores = {cores}, volumes = 3 }} }}"
+    );
+    let plain = format!("{{ group = \"{name}-admin\" }}");
+    with_servers(name, "", site).replace(&plain, &project)
+}
+
+/// The same, applied.
 fn blade(story: &str, turn: usize) -> (Stage, String, Cloud) {
     let mut stage = Stage::new(story, turn);
     let name = stage.project("a");
-    let site = "site = { server = \"web\", port = 80, audiences = [\"users\"] }";
-    let project = format!(
-        "{{ group = \"{name}-admin\", users = [\"alice\", \"bob\"], quota = {{ cores = 6, volumes = 3 }} }}"
-    );
-    let text = with_servers(&name, "", site);
-    stage.write(&text.replace(&format!("{{ group = \"{name}-admin\" }}"), &project));
+    stage.write(&text_with(&name, 6));
     stage.apply();
     let project = text_of(&stage, "project_id");
     let inside = stage.cloud.within(&project);
@@ -79,6 +85,9 @@ fn rules_quota_and_members_are_put_back() {
     let quota = json!({ "quota_set": { "cores": 2 } });
     let path = format!("/os-quota-sets/{project}");
     stage.cloud.put(Api::Compute, &path, Some(&quota));
+    let path = format!("/projects/{project}");
+    let description = json!({ "project": { "description": "somebody else's" } });
+    stage.cloud.patch(Api::Identity, &path, &description);
     let members = || {
         let group = &stage.cloud.named("groups", &format!("{name}-admin"))[0];
         let users = stage
@@ -100,6 +109,7 @@ fn rules_quota_and_members_are_put_back() {
         "somebody added a rule for tcp 22 from 0.0.0.0/0",
         "cores   = 2 -> 6",
         "+ \"bob\"",
+        "- description = \"somebody else's\"",
     ] {
         assert!(
             plan.contains(shown),
@@ -120,6 +130,29 @@ fn rules_quota_and_members_are_put_back() {
         .get(Api::Compute, &format!("/os-quota-sets/{project}"));
     assert_eq!(limits["quota_set"]["cores"], 6);
     assert_eq!(members().1, ["alice", "bob"]);
+    let described = stage
+        .cloud
+        .get(Api::Identity, &format!("/projects/{project}"));
+    assert_eq!(
+        described["project"]["description"],
+        format!("MKYS blade {name}")
+    );
     assert_eq!(stage.state("mkys_blade.this")["server_ids"], server);
+
+    // a quota that holds the blade, and not a second server beside the one that serves
+    let next = text_with(&name, 1).replace("echo ok", "echo fine");
+    stage.write(&next);
+    let ended = stage.run(&["plan", "-no-color"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 1, "{said}");
+    for word in [
+        "The quota cannot hold the update: cores",
+        "new revision of server \"web\" stands beside the old one the blade needs 2",
+        "project.quota.cores is 1",
+    ] {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+    // the CLI plans what is there before it plans its end
+    stage.write(&text_with(&name, 6));
     stage.destroy();
 }

@@ -85,6 +85,8 @@ fn a_blade_without_servers() {
     // an update in place: the same project and stack, one network more
     let more = "front = { cidr = \"10.61.1.0/24\" }, data = { cidr = \"10.61.2.0/24\" }";
     let wider = bare(&name).replace("front = { cidr = \"10.61.1.0/24\" }", more);
+    let purpose = format!("name = \"{name}\"\ndescription = \"Contests\"");
+    let wider = wider.replace(&format!("name     = \"{name}\""), &purpose);
     stage.write(&wider.replace("cores = 7", "cores = 5"));
     let said = stage.apply();
     assert!(said.contains("1 changed"), "{said}");
@@ -92,6 +94,10 @@ fn a_blade_without_servers() {
     let now = stage.state("mkys_blade.this");
     assert_eq!(ids(&now), made);
     assert!(now["network_ids"]["data"].is_string(), "{now}");
+    let project = stage
+        .cloud
+        .get(Api::Identity, &format!("/projects/{}", made.0));
+    assert_eq!(project["project"]["description"], "Contests");
 
     import(&stage, &name);
     stage.settled();

@@ -70,7 +70,7 @@ impl Blade {
                 None
             }
         };
-        announce(&replaced, &plan.private, resolved.as_ref(), cx);
+        announce(&replaced, &wanted, &plan.private, resolved.as_ref(), cx);
         no_edge(configured, &wanted, cx);
         Ok(())
     }
@@ -214,12 +214,20 @@ async fn online(
         }
     };
     let resolved = resolve::resolve(configured, &session, wanted, compiled).await?;
-    let mut problems = resolve::quota_problems(wanted, &resolved.sizes);
-    if wanted.project.is_none() && prior.is_none() {
-        stack_in_the_way(&session, wanted).await?;
+    let side_by_side = |one: &&Replacement| one.strategy == Strategy::SideBySide;
+    let second = replaced.iter().filter(side_by_side);
+    let second: Vec<_> = second.map(|one| &one.server).collect();
+    let mut problems = resolve::quota_problems(wanted, &resolved.sizes, &second);
+    if wanted.project.is_none() {
+        if prior.is_none() {
+            stack_in_the_way(&session, wanted).await?;
+        }
         let project = own.identity().await?.project.unwrap_or_default().id;
         let free = quota::free(&session, &project).await?;
-        problems.extend(resolve::free_problems(wanted, &resolved.sizes, &free));
+        problems.extend(match prior {
+            None => resolve::free_problems(wanted, &resolved.sizes, &free),
+            Some(_) => resolve::second_problems(wanted, &resolved.sizes, &second, &free),
+        });
     }
     if replaced.iter().any(Replacement::is_recreated) {
         problems.extend(snapshots::problems(&session, &wanted.name, replaced).await?);
@@ -275,6 +283,7 @@ pub(super) async fn stack_in_the_way(
 /// Says of each replaced server how, and what that costs.
 fn announce(
     replaced: &[Replacement],
+    wanted: &Definition,
     private: &Private,
     resolved: Option<&Resolved>,
     cx: &Context,
@@ -288,14 +297,28 @@ fn announce(
     {
         let size = resolved.and_then(|resolved| resolved.sizes.get(server));
         let size = size.map_or_else(String::new, |size| {
-            format!(", {} virtual processors and {} MiB", size.vcpus, size.ram)
+            let vcpus = if size.vcpus == 1 { "vCPU" } else { "vCPUs" };
+            format!(", {} {vcpus} and {} MiB", size.vcpus, size.ram)
         });
+        let says_ready = wanted
+            .servers
+            .get(server)
+            .is_some_and(|server| server.ready.is_some());
         let (how, cost) = match strategy {
             Strategy::SideBySide => (
-                "beside the old one, which serves until the new one is ready",
+                match says_ready {
+                    true => "beside the old one, which serves until the new one is ready",
+                    false => "beside the old one, which serves until the new one has booted",
+                },
                 format!(
                     "While it runs it takes one server more{size}. If it fails, the old server \
-                         has never stopped."
+                     has never stopped.{}",
+                    match says_ready {
+                        true => "",
+                        false =>
+                            " It has no `ready`, so a new version that boots and does not serve \
+                             takes over all the same.",
+                    }
                 ),
             ),
             Strategy::Recreate => (

@@ -205,11 +205,27 @@ pub(super) async fn make(
     blade: &Blade,
 ) -> Result<keystone::Project, CloudError> {
     let tags = [MARK.to_owned(), CREATING.to_owned()];
-    let description = match blade.description.as_str() {
+    let description = description(blade);
+    keystone::create_project(session, blade.name.as_ref(), DOMAIN, &description, &tags).await
+}
+
+/// What the project says that it is for.
+pub(super) fn description(blade: &Blade) -> String {
+    match blade.description.as_str() {
         "" => format!("MKYS blade {}", blade.name),
         text => text.to_owned(),
-    };
-    keystone::create_project(session, blade.name.as_ref(), DOMAIN, &description, &tags).await
+    }
+}
+
+/// Lets the project say what the definition says that it is for.
+pub(super) async fn describe(session: &Session, id: &str, blade: &Blade) -> Result<(), CloudError> {
+    let wanted = description(blade);
+    match keystone::project(session, id).await? {
+        Some(project) if project.description.as_ref() != Some(&wanted) => {
+            keystone::describe(session, id, &wanted).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives the provider's own user a way into the project, so that the stack can be built there. Once it

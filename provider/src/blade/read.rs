@@ -27,9 +27,13 @@ impl Blade {
         let own = cloud.own();
         let session = match &wanted.project {
             Some(stated) => {
-                if keystone::project(&own, &id.project).await?.is_none() {
+                let Some(project) = keystone::project(&own, &id.project).await? else {
                     slot.remove();
                     return Ok(());
+                };
+                let said = project.description.unwrap_or_default();
+                if said != project::description(&wanted) {
+                    model.description = Attr::Known(said);
                 }
                 let seen = project::observe(&own, &id.project, stated).await?;
                 set_project(&mut model, stated, &seen);

@@ -223,18 +223,44 @@ async fn external(
 }
 
 /// Says which limits cannot hold the blade: of the quota that its definition sets.
-pub(super) fn quota_problems(blade: &Blade, sizes: &BTreeMap<PartName, FlavorSize>) -> Diagnostics {
+pub(super) fn quota_problems(
+    blade: &Blade,
+    sizes: &BTreeMap<PartName, FlavorSize>,
+    second: &[&PartName],
+) -> Diagnostics {
     let Some(project) = &blade.project else {
         return Diagnostics::new();
     };
-    let needs = Needs::of(blade, sizes);
-    let beyond = needs.beyond(&project.quota).into_iter().map(|(limit, needed, given)| {
-        let detail = format!(
-            "The blade needs {needed} and project.quota.{limit} is {given}. Raise the limit, or \
-             ask for less."
-        );
-        Diagnostic::error(format!("The quota cannot hold the blade: {limit}"), detail)
-            .at(Path::root("project").attribute("quota").attribute(limit))
+    let standing = Needs::of(blade, sizes);
+    let too_small = standing.beyond(&project.quota);
+    let stands = too_small.is_empty();
+    let beyond = match stands {
+        true => standing
+            .plus(Needs::of_second(blade, sizes, second.iter().copied()))
+            .beyond(&project.quota),
+        false => too_small,
+    };
+    let beyond = beyond.into_iter().map(|(limit, needed, given)| {
+        let at = Path::root("project").attribute("quota").attribute(limit);
+        let (needed, given) = (amount(limit, needed), amount(limit, given));
+        let problem = match stands {
+            false => Diagnostic::error(
+                format!("The quota cannot hold the blade: {limit}"),
+                format!(
+                    "The blade needs {needed} and project.quota.{limit} is {given}. Raise the \
+                     limit, or ask for less."
+                ),
+            ),
+            true => Diagnostic::error(
+                format!("The quota cannot hold the update: {limit}"),
+                format!(
+                    "While {} the blade needs {needed}, and project.quota.{limit} is {given}. \
+                     Raise the limit; it may be lowered again after the update.",
+                    beside(second)
+                ),
+            ),
+        };
+        problem.at(at)
     });
     beyond.collect()
 }
@@ -245,8 +271,9 @@ pub(super) fn free_problems(
     sizes: &BTreeMap<PartName, FlavorSize>,
     free: &Quota,
 ) -> Diagnostics {
-    let needs = Needs::of(blade, sizes);
-    let beyond = needs.beyond(free).into_iter().map(|(limit, needed, left)| {
+    let beyond = Needs::of(blade, sizes).beyond(free);
+    let beyond = beyond.into_iter().map(|(limit, needed, left)| {
+        let (needed, left) = (amount(limit, needed), amount(limit, left));
         let detail = format!(
             "The blade needs {needed}, and of the project's quota {left} is left. Ask the \
              platform's administrators for more, or ask for less."
@@ -254,4 +281,49 @@ pub(super) fn free_problems(
         Diagnostic::error(format!("The quota cannot hold the blade: {limit}"), detail)
     });
     beyond.collect()
+}
+
+/// The same for servers that are to have a second revision beside the one that serves.
+pub(super) fn second_problems(
+    blade: &Blade,
+    sizes: &BTreeMap<PartName, FlavorSize>,
+    second: &[&PartName],
+    free: &Quota,
+) -> Diagnostics {
+    let beyond = Needs::of_second(blade, sizes, second.iter().copied()).beyond(free);
+    let beyond = beyond.into_iter().map(|(limit, needed, left)| {
+        let (needed, left) = (amount(limit, needed), amount(limit, left));
+        let detail = format!(
+            "While {} the blade needs {needed} more, and of the project's quota {left} is left. \
+             Ask the platform's administrators for more, or take away what is not needed.",
+            beside(second)
+        );
+        Diagnostic::error(format!("The quota cannot hold the update: {limit}"), detail)
+    });
+    beyond.collect()
+}
+
+fn beside(second: &[&PartName]) -> String {
+    let names: Vec<_> = second
+        .iter()
+        .map(|name| format!("{:?}", name.as_ref()))
+        .collect();
+    let servers = if names.len() == 1 {
+        "server"
+    } else {
+        "servers"
+    };
+    format!(
+        "the new revision of {servers} {} stands beside the old one",
+        names.join(", ")
+    )
+}
+
+/// How much of a limit, in its unit.
+fn amount(limit: &str, how_much: i64) -> String {
+    match limit {
+        "ram" => format!("{how_much} MiB"),
+        "gigabytes" => format!("{how_much} GiB"),
+        _ => how_much.to_string(),
+    }
 }

@@ -65,6 +65,7 @@ impl Blade {
                 let people = project::people(configured, &own, project).await?;
                 let before = valid(&prior).ok().and_then(|before| before.project);
                 project::enter(&own, &id.project).await?;
+                project::describe(&own, &id.project, &wanted).await?;
                 project::apply(
                     &own,
                     &wanted.name,

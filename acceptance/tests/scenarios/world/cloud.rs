@@ -130,6 +130,11 @@ impl Cloud {
         self.ask("PUT", api, path, body).unwrap()
     }
 
+    /// Changes a part.
+    pub(crate) fn patch(&self, api: Api, path: &str, body: &Value) -> Value {
+        self.ask("PATCH", api, path, Some(body)).unwrap()
+    }
+
     /// Removes.
     pub(crate) fn delete(&self, api: Api, path: &str) {
         self.ask("DELETE", api, path, None).unwrap();

@@ -16,6 +16,9 @@ pub struct Project {
     pub name: String,
     /// Its domain.
     pub domain_id: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
     /// Marks on it.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -79,6 +82,18 @@ pub async fn create_project(
     } });
     session
         .send(Call::post(Service::Identity, "/projects", body).key("project"))
+        .await
+}
+
+/// Says what a project is for.
+pub async fn describe(session: &Session, id: &str, description: &str) -> Result<(), CloudError> {
+    let body = json!({ "project": { "description": description } });
+    session
+        .run(Call::patch(
+            Service::Identity,
+            format!("/projects/{id}"),
+            body,
+        ))
         .await
 }
 

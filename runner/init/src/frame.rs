@@ -1,5 +1,8 @@
 //! How messages and data go over the socket: a kind, a length, and that many bytes.
 
+use std::io::{self, Read};
+use std::marker::PhantomData;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,6 +83,47 @@ impl<M: Serialize + DeserializeOwned> Frame<M> {
     }
 }
 
+/// Reads frames from where they arrive, and waits for each.
+#[derive(Debug)]
+pub struct Frames<R, M> {
+    from: R,
+    received: Vec<u8>,
+    said: PhantomData<M>,
+}
+
+impl<R: Read, M: Serialize + DeserializeOwned> Frames<R, M> {
+    /// Of what arrives from there.
+    pub const fn new(from: R) -> Self {
+        Self {
+            from,
+            received: Vec::new(),
+            said: PhantomData,
+        }
+    }
+
+    /// The next frame; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read, what arrives is no frame, or the end comes in the middle of one.
+    pub fn next_frame(&mut self) -> io::Result<Option<Frame<M>>> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            if let Some((frame, taken)) = Frame::decode(&self.received).map_err(io::Error::other)? {
+                self.received.drain(..taken);
+                return Ok(Some(frame));
+            }
+            match self.from.read(&mut buffer) {
+                Ok(0) if self.received.is_empty() => return Ok(None),
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 fn allowed(kind: u8, length: usize) -> Result<(), FrameError> {
     let most = match kind {
         MESSAGE => LONGEST_MESSAGE,
@@ -137,8 +181,15 @@ mod tests {
                     read.push(frame);
                 }
             }
-            prop_assert_eq!(read, sent);
+            prop_assert_eq!(&read, &sent);
             prop_assert!(waiting.is_empty());
+
+            let mut frames = Frames::new(&bytes[..]);
+            let mut read = Vec::new();
+            while let Some(frame) = frames.next_frame().unwrap() {
+                read.push(frame);
+            }
+            prop_assert_eq!(read, sent);
         }
 
         #[test]

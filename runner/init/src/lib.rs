@@ -8,9 +8,10 @@ pub mod files;
 mod frame;
 mod message;
 mod path;
+pub mod results;
 mod settings;
 
-pub use frame::{CHUNK, Frame, FrameError};
+pub use frame::{CHUNK, Frame, FrameError, Frames};
 pub use message::{End, Exit, Phase, ToOwner, ToRun};
 pub use path::{FilePath, FilePathError};
 pub use settings::Settings;

@@ -2,15 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mkys_init::files::{self, FileError};
-use mkys_init::{CHUNK, End, Exit, FilePath, Frame, Phase, Settings, ToOwner, ToRun};
+use mkys_init::results;
+use mkys_init::{End, Exit, FilePath, Frame, Phase, Settings, ToOwner, ToRun};
 use rustix::process::Signal;
-use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::Signals;
 
@@ -411,60 +411,10 @@ impl Life {
         let Some(mut link) = self.link.take() else {
             return;
         };
-        let given = match self.give_over(&mut link, paths, limit) {
-            Ok(()) => link.say(ToOwner::Taken),
-            Err(NotGiven::File(error)) => {
-                let words = error.to_string();
-                link.say(ToOwner::NotTaken { words })
-            }
-            Err(NotGiven::Connection(error)) => Err(error),
-        };
+        let results = &self.settings.results;
+        let given = results::give(results, paths, limit, &mut |frame| link.send(&frame));
         if given.is_ok() {
             self.link = Some(link);
         }
     }
-
-    fn give_over(&self, link: &mut Link, paths: &[FilePath], limit: u64) -> Result<(), NotGiven> {
-        let mut sum = 0;
-        for path in paths {
-            let (mut file, length) = files::open_result(&self.settings.results, path)?;
-            sum = files::within(limit, sum, path, length)?;
-            let path = path.clone();
-            link.say(ToOwner::File {
-                path: path.clone(),
-                length,
-            })?;
-            let mut hash = Sha256::new();
-            let mut left = length;
-            while left > 0 {
-                let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-                let mut bytes = vec![0; most];
-                let read = file.read(&mut bytes).and_then(|read| match read {
-                    // nobody is left to cut it: the disk has an error
-                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                    read => Ok(read),
-                });
-                let read = read.map_err(|source| FileError::Io {
-                    path: path.clone(),
-                    source,
-                })?;
-                bytes.truncate(read);
-                hash.update(&bytes);
-                left -= read as u64;
-                link.data(bytes)?;
-            }
-            let digest = hash.finalize();
-            let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            link.say(ToOwner::FileEnd { sha256 })?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum NotGiven {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error(transparent)]
-    Connection(#[from] io::Error),
 }

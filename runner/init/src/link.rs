@@ -1,13 +1,13 @@
 //! The connection to the owner: made again whenever it breaks, read by a thread of its own.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::Duration;
 
-use mkys_init::{Frame, ToOwner, ToRun};
+use mkys_init::{Frame, Frames, ToOwner, ToRun};
 
 use crate::life::Happened;
 
@@ -26,12 +26,8 @@ impl Link {
         self.send(&Frame::Message(message))
     }
 
-    /// Sends the next bytes of a file.
-    pub(crate) fn data(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        self.send(&Frame::Data(bytes))
-    }
-
-    fn send(&mut self, frame: &Frame<ToOwner>) -> io::Result<()> {
+    /// As [`Link::say`], with data as well.
+    pub(crate) fn send(&mut self, frame: &Frame<ToOwner>) -> io::Result<()> {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes).map_err(io::Error::other)?;
         let sent = self.0.write_all(&bytes);
@@ -74,28 +70,13 @@ fn connect(socket: &Path) -> io::Result<(UnixStream, Link)> {
 }
 
 /// Reads until the connection is over, for whatever reason: it is made again.
-fn read(mut stream: UnixStream, happened: &SyncSender<Happened>) {
-    let mut received = Vec::new();
-    let mut buffer = vec![0; mkys_init::CHUNK];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(length) => received.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
-        let mut taken = 0;
-        while let Ok(Some((frame, length))) = Frame::<ToRun>::decode(&received[taken..]) {
-            taken += length;
-            if happened.send(Happened::Said(frame)).is_err() {
-                return;
-            }
-        }
-        if Frame::<ToRun>::decode(&received[taken..]).is_err() {
-            // that was no owner
-            let _ = stream.shutdown(std::net::Shutdown::Both);
+fn read(stream: UnixStream, happened: &SyncSender<Happened>) {
+    let mut frames = Frames::<_, ToRun>::new(&stream);
+    while let Ok(Some(frame)) = frames.next_frame() {
+        if happened.send(Happened::Said(frame)).is_err() {
             return;
         }
-        received.drain(..taken);
     }
+    // also when what arrived was no frame: that was no owner
+    let _ = stream.shutdown(std::net::Shutdown::Both);
 }

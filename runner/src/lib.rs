@@ -31,6 +31,8 @@ mod door;
 mod edge;
 pub mod engine;
 mod executor;
+mod frames;
+pub mod kubernetes;
 mod life;
 mod limits;
 mod log;
@@ -57,8 +59,8 @@ pub use result::{Keep, ResultContent, ResultFile};
 pub use run::Run;
 pub use runner::{Runner, StartError};
 pub use spec::{
-    Answers, Computation, Container, Gpu, Image, Input, Owner, Resources, RunName, SecretName,
-    Session, SpecError, TextError, Variable,
+    Answers, Computation, Container, Gpu, Image, Input, Owner, Placement, Resources, RunName,
+    SecretName, Session, SpecError, TextError, Toleration, Variable,
 };
 pub use state::{Event, Observation, State, Wants};
 pub use verdict::{Cause, Failure, Verdict};

@@ -51,4 +51,10 @@ impl Limits {
             ..Self::computation(run)
         }
     }
+
+    /// The same, with another limit for what is before it runs.
+    #[must_use]
+    pub const fn starting_within(self, start: SignedDuration) -> Self {
+        Self { start, ..self }
+    }
 }

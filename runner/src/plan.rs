@@ -132,11 +132,12 @@ impl Plan {
             deadline,
         } = spec;
         let inputs = read_all(inputs, container.resources.files_mib).await?;
+        let starts_within = container.starts_within;
         Ok(Self {
             name,
             container,
             work: Work::Computation { inputs, results },
-            limits: Limits::computation(deadline),
+            limits: Limits::computation(deadline).starting_within(starts_within),
             grace: GRACE,
             submitted: now,
         })
@@ -158,6 +159,7 @@ impl Plan {
             idle,
             limit,
         } = spec;
+        let starts_within = container.starts_within;
         Ok(Self {
             name,
             container,
@@ -166,7 +168,7 @@ impl Plan {
                 answers,
                 base,
             },
-            limits: Limits::session(answers_within, idle, limit),
+            limits: Limits::session(answers_within, idle, limit).starting_within(starts_within),
             grace: GRACE,
             submitted: now,
         })

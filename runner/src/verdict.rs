@@ -103,3 +103,20 @@ pub enum Cause {
     /// The caller cancelled it.
     Cancelled,
 }
+
+/// The signal that an exit code tells of, as a shell says it.
+pub(crate) fn signal(code: i32) -> Option<&'static str> {
+    Some(match code - 128 {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}

@@ -1,6 +1,7 @@
 //! What stories stand on: an executor with an owner of its own, and an image that has a shell.
 
 use std::future::Future;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -30,6 +31,12 @@ pub(crate) trait Bench {
     async fn secret(&self, name: &str, keys: &[(&str, &str)]);
     /// What is there under the story's owner, looked up without the runner.
     async fn left(&self) -> Vec<String>;
+    /// The machine's address, as a run would reach it.
+    fn host(&self) -> String;
+    /// Whether it tells lines of the standard error from those of the standard output.
+    fn tells_errors_apart(&self) -> bool;
+    /// Whether it pulls an image before it makes anything.
+    fn pulls_first(&self) -> bool;
 }
 
 /// Stories go on beside each other, but for those that take the executor away from all of them.
@@ -66,7 +73,7 @@ pub(crate) struct EngineBench {
     image: &'static str,
 }
 
-fn engine() -> &'static (ContainerEngine, String) {
+pub(crate) fn engine() -> &'static (ContainerEngine, String) {
     static ENGINE: OnceLock<(ContainerEngine, String)> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let engine = ContainerEngine::new(&Place::from_environment().state().join("engine"));
@@ -171,6 +178,21 @@ impl Bench for EngineBench {
         let label = format!("label=mkys.owner={}", self.owner);
         let words = ["ps", "--all", "--filter", &label, "--format", "{{.Names}}"];
         self.listed(&words).await
+    }
+
+    fn host(&self) -> String {
+        // asks nobody: the machine's own address on the way out
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.connect("192.0.2.1:9").unwrap();
+        socket.local_addr().unwrap().ip().to_string()
+    }
+
+    fn tells_errors_apart(&self) -> bool {
+        true
+    }
+
+    fn pulls_first(&self) -> bool {
+        true
     }
 }
 

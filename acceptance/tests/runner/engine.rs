@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use mkys_runner::Verdict;
 use mkys_runner::engine::{Engine, EngineError};
 
-use crate::bench::{Bench, EngineBench, line, runner, tell, tell_alone, until_running};
+use crate::bench::{Bench, EngineBench, line, outcome, runner, tell, tell_alone, until_running};
 
 #[test]
 fn an_engine_that_is_started_anew_takes_no_run_with_it() {
@@ -84,6 +84,19 @@ fn what_can_not_work_is_said_when_it_connects() {
         std::fs::set_permissions(&settings.init, PermissionsExt::from_mode(0o755)).unwrap();
         let error = Engine::connect(settings).await.unwrap_err();
         assert!(matches!(error, EngineError::Init { .. }), "{error}");
+    });
+}
+
+#[test]
+fn its_first_process_is_out_of_reach() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let line = "kill -9 1; cat /proc/1/environ 2>&1; ls /sys/class/net";
+        let outcome = outcome(&bench, crate::bench::line(&bench, line)).await;
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        let lines: Vec<_> = outcome.log.iter().map(|line| line.text.trim()).collect();
+        assert!(lines[0].contains("Permission denied"), "{lines:?}");
+        assert_eq!(lines[1], "lo");
     });
 }
 

@@ -11,6 +11,8 @@
 )]
 
 mod bench;
+mod cluster;
+mod cluster_bench;
 mod command_line;
 mod computation;
 mod engine;
@@ -30,57 +32,65 @@ mod service;
 
 /// Every story on an executor's bench.
 macro_rules! on {
-    ($bench:ident: $($file:ident { $($story:ident),+ $(,)? })+) => {
+    ($bench:ty: $($file:ident { $($story:ident),+ $(,)? })+) => {
         $($(
             #[test]
             fn $story() {
                 $crate::bench::tell(async {
-                    crate::$file::$story(&$crate::bench::$bench::new().await).await;
+                    crate::$file::$story(&<$bench>::new().await).await;
                 });
             }
         )+)+
     };
 }
 
-mod on_the_engine {
-    on! { EngineBench:
-        computation {
-            its_result_comes_back_and_nothing_is_left,
-            the_same_again_gives_the_same,
-            inputs_and_secrets_are_files,
-            it_has_no_rights_and_no_network,
-            its_log_is_live_and_can_be_taken_up_again,
-            results_are_on_the_disk_before_it_is_destroyed,
-            it_reaches_out_only_if_it_may,
+/// The stories that are told of every executor.
+macro_rules! conformance {
+    ($module:ident: $bench:ty) => {
+        mod $module {
+            on! { $bench:
+                computation {
+                    its_result_comes_back_and_nothing_is_left,
+                    the_same_again_gives_the_same,
+                    inputs_and_secrets_are_files,
+                    it_has_no_rights_and_no_network,
+                    its_log_is_live_and_can_be_taken_up_again,
+                    results_are_on_the_disk_before_it_is_destroyed,
+                    it_reaches_out_only_if_it_may,
+                }
+                failure {
+                    its_exit_code_and_its_last_lines_are_told,
+                    too_much_memory_is_told_apart,
+                    its_deadline_ends_it_although_it_ignores_signals,
+                    an_image_that_is_not_there_is_told_apart,
+                    a_registry_that_is_not_there_is_told_apart,
+                    a_command_that_is_not_there_is_told_apart,
+                    a_result_that_is_none_is_told_apart,
+                    a_secret_that_is_not_there_is_told_apart,
+                    files_that_do_not_fit_are_told_apart,
+                    whoever_cancels_it_is_told_so,
+                    resources_that_no_machine_has_are_told_apart,
+                }
+                session {
+                    it_is_open_once_it_answers_and_ends_as_sessions_do,
+                    its_game_ends_it,
+                    one_that_never_answers_is_told_apart,
+                    one_that_nobody_uses_ends,
+                    one_that_is_used_does_not_end,
+                    its_limit_ends_it,
+                    sessions_do_not_reach_each_other,
+                    a_new_owner_finds_it_open,
+                }
+                ownership {
+                    a_name_is_had_once,
+                    a_new_owner_goes_on_where_the_one_before_stopped,
+                    without_an_owner_nothing_is_left,
+                    runs_of_others_are_left_alone,
+                }
+            }
         }
-        failure {
-            its_exit_code_and_its_last_lines_are_told,
-            too_much_memory_is_told_apart,
-            its_deadline_ends_it_although_it_ignores_signals,
-            an_image_that_is_not_there_is_told_apart,
-            a_registry_that_is_not_there_is_told_apart,
-            a_command_that_is_not_there_is_told_apart,
-            a_result_that_is_none_is_told_apart,
-            a_secret_that_is_not_there_is_told_apart,
-            files_that_do_not_fit_are_told_apart,
-            whoever_cancels_it_is_told_so,
-            resources_that_no_machine_has_are_told_apart,
-        }
-        session {
-            it_is_open_once_it_answers_and_ends_as_sessions_do,
-            its_game_ends_it,
-            one_that_never_answers_is_told_apart,
-            one_that_nobody_uses_ends,
-            one_that_is_used_does_not_end,
-            its_limit_ends_it,
-            sessions_do_not_reach_each_other,
-            a_new_owner_finds_it_open,
-        }
-        ownership {
-            a_name_is_had_once,
-            a_new_owner_goes_on_where_the_one_before_stopped,
-            without_an_owner_nothing_is_left,
-            runs_of_others_are_left_alone,
-        }
-    }
+    };
 }
+
+conformance!(on_the_engine: crate::bench::EngineBench);
+conformance!(on_kubernetes: crate::cluster_bench::ClusterBench);

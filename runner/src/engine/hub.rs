@@ -9,17 +9,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use mkys_init::{CHUNK, FilePath, Frame, Phase, ToOwner, ToRun};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{body, triage};
 use crate::executor::{Part, Seen};
+use crate::frames::{Reader, part};
 use crate::plan::{Plan, Work};
 use crate::spec::RunName;
 use crate::state::Observation;
@@ -278,27 +279,6 @@ pub(super) async fn listen(hub: Arc<Hub>, listener: UnixListener) {
     }
 }
 
-/// Reads frames.
-struct Reader {
-    half: OwnedReadHalf,
-    received: BytesMut,
-}
-
-impl Reader {
-    async fn frame(&mut self) -> io::Result<Frame<ToOwner>> {
-        loop {
-            let decoded = Frame::decode(&self.received).map_err(io::Error::other)?;
-            if let Some((frame, taken)) = decoded {
-                let _ = self.received.split_to(taken);
-                return Ok(frame);
-            }
-            if self.half.read_buf(&mut self.received).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-}
-
 async fn send(half: &mut OwnedWriteHalf, frame: &Frame<ToRun>) -> io::Result<()> {
     let mut bytes = Vec::new();
     frame.encode(&mut bytes).map_err(io::Error::other)?;
@@ -308,10 +288,7 @@ async fn send(half: &mut OwnedWriteHalf, frame: &Frame<ToRun>) -> io::Result<()>
 /// One connection, from its greeting to its end.
 async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
     let (half, mut out) = stream.into_split();
-    let mut reader = Reader {
-        half,
-        received: BytesMut::new(),
-    };
+    let mut reader = Reader::new(half);
     let greeting = tokio::time::timeout(GREETING, reader.frame()).await??;
     let Frame::Message(ToOwner::Hello { run, token, phase }) = greeting else {
         return Err(io::Error::other("somebody does not greet"));
@@ -361,16 +338,11 @@ async fn begin(out: &mut OwnedWriteHalf, files: Vec<(FilePath, Bytes)>) -> io::R
 }
 
 async fn hear(hub: &Hub, run: &RunName, frame: Frame<ToOwner>) {
-    let part = match frame {
-        Frame::Message(ToOwner::Phase { phase }) => return hub.see(run, observation(phase)),
-        Frame::Message(ToOwner::Hello { .. }) => return,
-        Frame::Message(ToOwner::File { path, length }) => Part::File { path, length },
-        Frame::Data(bytes) => Part::Data(bytes.into()),
-        Frame::Message(ToOwner::FileEnd { sha256 }) => Part::End { sha256 },
-        Frame::Message(ToOwner::Taken) => Part::Taken,
-        Frame::Message(ToOwner::NotTaken { words }) => {
-            Part::NotTaken(Failure::new(Cause::Result, words))
-        }
+    if let Frame::Message(ToOwner::Phase { phase }) = frame {
+        return hub.see(run, observation(phase));
+    }
+    let Some(part) = part(frame) else {
+        return;
     };
     let is_last = matches!(part, Part::Taken | Part::NotTaken(_));
     if let Some(taking) = hub.taking(run) {

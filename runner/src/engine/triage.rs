@@ -8,14 +8,14 @@ use mkys_init::{End, Exit};
 use super::failure;
 use crate::log::{LogLine, Reading};
 use crate::state::Observation;
-use crate::verdict::{Cause, Failure};
+use crate::verdict::{self, Cause, Failure};
 
 /// What the end of a command is.
 pub(super) fn exited(exit: Exit) -> Observation {
     let Exit { code, end } = exit;
     let (cause, words) = match end {
         End::Itself => {
-            let words = signal(code).map(str::to_owned).unwrap_or_default();
+            let words = verdict::signal(code).map(str::to_owned).unwrap_or_default();
             return Observation::Exited { code, words };
         }
         End::OutOfMemory => (
@@ -36,22 +36,6 @@ pub(super) fn exited(exit: Exit) -> Observation {
         End::NoInputs { words } => (Cause::Files, words),
     };
     Observation::Failed(failure(cause, words))
-}
-
-fn signal(code: i32) -> Option<&'static str> {
-    Some(match code - 128 {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        _ => return None,
-    })
 }
 
 /// The HTTP status of an answer, if the engine answered.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Image, Resources, SecretName, SpecError, Variable};
+use super::{Image, Placement, Resources, SecretName, SpecError, Variable, duration};
 
 /// A user that images of no distribution have, and that nothing on a host belongs to.
 const NOBODY: u32 = 65_532;
@@ -41,10 +42,27 @@ pub struct Container {
     #[serde(default)]
     #[builder(default)]
     pub egress: bool,
+    /// How long it may wait before it runs, for its image and for a machine that has room, such as `10m`, which is the default.
+    #[serde(default = "ten_minutes", with = "duration")]
+    #[schemars(with = "String")]
+    #[builder(default = ten_minutes())]
+    pub starts_within: SignedDuration,
+    /// Where on a cluster it is put.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[builder(default)]
+    pub placement: Placement,
 }
 
 fn nobody() -> u32 {
     NOBODY
+}
+
+const fn ten_minutes() -> SignedDuration {
+    SignedDuration::from_mins(10)
+}
+
+fn is_default(placement: &Placement) -> bool {
+    *placement == Placement::default()
 }
 
 impl Container {
@@ -57,6 +75,8 @@ impl Container {
             resources,
             user,
             egress: _,
+            starts_within,
+            placement,
         } = self;
         if *user == 0 {
             return Err(SpecError::new("container.user", "a run is never root"));
@@ -74,6 +94,8 @@ impl Container {
                 "no argument and no variable can hold a zero byte",
             ));
         }
+        super::check_duration("container.starts_within", *starts_within)?;
+        placement.check()?;
         resources.check()
     }
 }

@@ -1,0 +1,255 @@
+//! What holds for Kubernetes alone.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use mkys_runner::kubernetes::{Kubernetes, KubernetesError, Reach};
+use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, Verdict};
+use serde_json::Value;
+
+use crate::bench::{Bench, fails, line, outcome, runner, shell_line, tell, until_running};
+use crate::cluster_bench::ClusterBench;
+
+const ENDLESS: &str = "while :; do sleep 1; done";
+
+#[test]
+fn a_quota_that_does_not_hold_it_is_told_apart() {
+    tell(async {
+        let bench = ClusterBench::with(
+            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {pods: 0}}}",
+        )
+        .await;
+        let mut computation = line(&bench, "true");
+        computation.container.starts_within = SignedDuration::from_secs(5);
+        let (cause, words) = fails(&bench, computation).await;
+        assert_eq!(cause, Cause::Quota, "{words}");
+        assert!(words.contains("exceeded quota: small"), "{words}");
+        bench.gone().await;
+    });
+}
+
+#[test]
+fn what_admission_does_not_let_in_is_told_apart() {
+    tell(async {
+        let bench = ClusterBench::with(
+            "{apiVersion: v1, kind: LimitRange, metadata: {name: small}, \
+             spec: {limits: [{type: Container, max: {memory: 64Mi}}]}}",
+        )
+        .await;
+        let (cause, words) = fails(&bench, line(&bench, "true")).await;
+        assert_eq!(cause, Cause::AdmissionRefused, "{words}");
+        assert!(
+            words.contains("maximum memory usage per Container is 64Mi"),
+            "{words}"
+        );
+        bench.gone().await;
+    });
+}
+
+#[test]
+fn rights_that_are_missing_are_named_before_anything_is_made() {
+    tell(async {
+        let bench = ClusterBench::with(
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: runner}, \
+             rules: [{apiGroups: [batch], resources: [jobs], verbs: [get, list, create]}]}",
+        )
+        .await;
+        let error = Kubernetes::connect(bench.settings()).await.unwrap_err();
+        let KubernetesError::Rights { missing, .. } = &error else {
+            panic!("{error}")
+        };
+        for right in [
+            "patch jobs",
+            "delete jobs",
+            "watch pods",
+            "create pods/exec",
+        ] {
+            assert!(missing.iter().any(|one| one == right), "{right}: {error}");
+        }
+        assert!(!missing.iter().any(|one| one == "create jobs"), "{error}");
+        bench.gone().await;
+    });
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_said_so() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("config");
+        let mut settings = bench.settings();
+        let own = settings.kubeconfig.replace(nowhere.clone()).unwrap();
+        let error = Kubernetes::connect(settings.clone()).await.unwrap_err();
+        assert!(matches!(error, KubernetesError::Config(_)), "{error}");
+
+        let mut config: Value = serde_json::from_slice(&std::fs::read(own).unwrap()).unwrap();
+        config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9".into();
+        std::fs::write(&nowhere, config.to_string()).unwrap();
+        let error = Kubernetes::connect(settings).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no Kubernetes answers at https://127.0.0.1:9/"
+        );
+    });
+}
+
+#[test]
+fn a_pod_that_somebody_deletes_is_no_failure_of_its_command() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let runner = runner(&bench).await;
+        // it ends well when it is asked to
+        let run = runner
+            .compute(line(
+                &bench,
+                "trap 'exit 0' TERM; while :; do sleep 1; done",
+            ))
+            .await
+            .unwrap();
+        until_running(&run).await;
+        let pod = bench.listed("pods").await.remove(0);
+        bench
+            .kubectl(&["delete", &pod, "--namespace", "stories", "--wait=false"])
+            .await;
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Evicted),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_session_is_reached_on_a_port_of_its_node() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let mut settings = bench.settings();
+        settings.reach = Reach::NodePort;
+        let runner = Runner::start(Kubernetes::connect(settings).await.unwrap())
+            .await
+            .unwrap();
+        let line = format!("echo chess >/tmp/index.html; httpd -p 8080 -h /tmp; {ENDLESS}");
+        let game = Session::builder()
+            .name("chess".parse().unwrap())
+            .container(shell_line(&bench, &line))
+            .port(8080)
+            .answers(Answers::Http {
+                path: "/".to_owned(),
+            })
+            .build();
+        let run = runner.play(game).unwrap();
+        let url = run.answers().await.unwrap();
+        assert!(
+            url.starts_with(&format!("http://{}:3", bench.host())),
+            "{url}"
+        );
+        assert_eq!(bench.listed("services").await.len(), 1);
+        run.end();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded);
+        assert!(
+            outcome.receipt.gone.iter().any(|one| one.kind == "service"),
+            "{outcome:?}"
+        );
+        assert_eq!(
+            bench.listed("jobs,pods,services").await,
+            Vec::<String>::new()
+        );
+    });
+}
+
+#[test]
+fn whoever_has_no_owner_loses_what_it_owns_as_well() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let mut settings = bench.settings();
+        settings.reach = Reach::NodePort;
+        let runner = Runner::start(Kubernetes::connect(settings).await.unwrap())
+            .await
+            .unwrap();
+        let game = Session::builder()
+            .name("chess".parse().unwrap())
+            .container(shell_line(&bench, ENDLESS))
+            .port(8080)
+            .build();
+        let run = runner.play(game).unwrap();
+        until_running(&run).await;
+        assert_eq!(bench.listed("services").await.len(), 1);
+        runner.close().await;
+        for _ in 0..60 {
+            if bench.listed("jobs,pods,services").await.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{:?}", bench.listed("jobs,pods,services").await);
+    });
+}
+
+#[test]
+fn gpus_are_given_and_waited_for() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let gpus = |count| Gpu::builder().count(count).build();
+        let mut computation = line(
+            &bench,
+            "echo $NVIDIA_VISIBLE_DEVICES | tr , '\\n' | grep -c simulated",
+        );
+        computation.container.resources.gpu = Some(gpus(2));
+        let ran = outcome(&bench, computation).await;
+        assert_eq!(ran.verdict, Verdict::Succeeded, "{ran:?}");
+        assert_eq!(ran.log[0].text, "2");
+
+        let mut computation = line(&bench, "true");
+        computation.container.resources.gpu = Some(gpus(3));
+        computation.container.starts_within = SignedDuration::from_secs(5);
+        let (cause, words) = fails(&bench, computation).await;
+        assert_eq!(cause, Cause::Unschedulable, "{words}");
+        assert!(words.contains("Insufficient nvidia.com/gpu"), "{words}");
+    });
+}
+
+#[test]
+fn where_it_is_put_is_passed_on() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let mut computation = line(&bench, ENDLESS);
+        computation.container.placement = Placement::builder()
+            .queue("gpu")
+            .node_selector([("kubernetes.io/os".to_owned(), "linux".to_owned())].into())
+            .build();
+        let runner = runner(&bench).await;
+        let run = runner.compute(computation).await.unwrap();
+        until_running(&run).await;
+        let job = bench.listed("jobs").await.remove(0);
+        let printed = bench
+            .kubectl(&["get", &job, "--namespace", "stories", "--output", "json"])
+            .await;
+        let job: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(
+            job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"],
+            "gpu"
+        );
+        let pod = &job["spec"]["template"]["spec"];
+        assert_eq!(pod["nodeSelector"]["kubernetes.io/os"], "linux");
+        run.end();
+        run.finish().await.unwrap();
+    });
+}
+
+#[test]
+fn what_its_job_says_is_what_holds() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        // Kubernetes would put a variable in, and make one dollar of two
+        let outcome = outcome(&bench, line(&bench, "echo '$(MKYS_RUN)' '$$' $((6 * 7))")).await;
+        assert_eq!(outcome.log[0].text, "$(MKYS_RUN) $$ 42");
+        let ran = outcome.record.ran.unwrap();
+        assert!(ran.executor.starts_with("Kubernetes, v1."), "{ran:?}");
+        assert_eq!(
+            ran.image_digest.as_deref(),
+            bench.image().split_once('@').map(|(_, digest)| digest)
+        );
+    });
+}

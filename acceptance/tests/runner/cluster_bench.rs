@@ -1,0 +1,240 @@
+//! A Kubernetes cluster that stories stand on, used with the rights that `docs/runner/role.yaml` gives and no more.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use mkys_acceptance::place::Place;
+use mkys_acceptance::platform::cluster::{self, Cluster};
+use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
+use uuid::Uuid;
+
+use crate::bench::{Bench, engine, static_program};
+
+/// Where stories are, unless they need a namespace of their own.
+const NAMESPACE: &str = "stories";
+
+/// What all stories on the cluster share.
+pub(crate) struct Shared {
+    pub(crate) cluster: Cluster,
+    image: &'static str,
+    pub(crate) keeper: String,
+    kubeconfig: PathBuf,
+}
+
+/// A Kubernetes cluster.
+pub(crate) struct ClusterBench {
+    pub(crate) shared: &'static Shared,
+    pub(crate) owner: String,
+    namespace: String,
+    kubeconfig: PathBuf,
+}
+
+fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let (engine, image) = engine();
+        let tree = Place::from_environment().state().join("keeper");
+        std::fs::create_dir_all(&tree).unwrap();
+        std::fs::copy(static_program("mkys-keeper"), tree.join("mkys-keeper")).unwrap();
+        let keeper = engine.image("keeper", &tree, &[]).unwrap();
+        let binaries = std::env::var_os("MKYS_KUBERNETES").expect(
+            "MKYS_KUBERNETES names the folder that acceptance/cli/build-kubernetes.sh prints",
+        );
+        let cluster = Cluster::new(Path::new(cluster::STATE), Path::new(&binaries));
+        cluster.start().unwrap();
+        let shared = Shared {
+            image,
+            keeper,
+            kubeconfig: Place::from_environment().state().join("stories.kubeconfig"),
+            cluster,
+        };
+        shared.namespace(NAMESPACE);
+        shared.account(NAMESPACE, &shared.kubeconfig);
+        shared
+    })
+}
+
+impl Shared {
+    fn kubectl(&self, words: &[&str]) -> String {
+        self.cluster.kubectl(words).unwrap()
+    }
+
+    /// Makes something of a manifest.
+    fn apply(&self, namespace: &str, manifest: &str) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, manifest).unwrap();
+        let file = file.path().display().to_string();
+        self.kubectl(&["apply", "--namespace", namespace, "--filename", &file]);
+    }
+
+    /// A namespace that lets in nothing but what the strictest standard allows.
+    fn namespace(&self, name: &str) {
+        let manifest = format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, \
+             labels: {{pod-security.kubernetes.io/enforce: restricted}}}}}}"
+        );
+        self.apply(name, &manifest);
+    }
+
+    /// An account with the rights that the documentation names, and a kubeconfig for it.
+    fn account(&self, namespace: &str, kubeconfig: &Path) {
+        let role = format!("{}/../docs/runner/role.yaml", env!("CARGO_MANIFEST_DIR"));
+        self.kubectl(&["apply", "--namespace", namespace, "--filename", &role]);
+        let token = self.kubectl(&[
+            "create",
+            "token",
+            "runner",
+            "--namespace",
+            namespace,
+            "--duration",
+            "24h",
+        ]);
+        let own = std::fs::read_to_string(self.cluster.kubeconfig()).unwrap();
+        let mut own: serde_json::Value = serde_saphyr::from_str(&own).unwrap();
+        own["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
+        std::fs::write(kubeconfig, own.to_string()).unwrap();
+    }
+}
+
+impl ClusterBench {
+    pub(crate) async fn new() -> Self {
+        let shared = tokio::task::spawn_blocking(shared).await.unwrap();
+        Self {
+            shared,
+            owner: format!("story-{}", &Uuid::new_v4().simple().to_string()[..8]),
+            namespace: NAMESPACE.to_owned(),
+            kubeconfig: shared.kubeconfig.clone(),
+        }
+    }
+
+    /// In a namespace of its own, with something in it.
+    pub(crate) async fn with(manifest: &'static str) -> Self {
+        let mut bench = Self::new().await;
+        bench.namespace.clone_from(&bench.owner);
+        bench.kubeconfig = bench
+            .shared
+            .kubeconfig
+            .with_file_name(format!("{}.kubeconfig", bench.owner));
+        let (shared, namespace, kubeconfig) = (
+            bench.shared,
+            bench.namespace.clone(),
+            bench.kubeconfig.clone(),
+        );
+        let made = tokio::task::spawn_blocking(move || {
+            shared.namespace(&namespace);
+            shared.account(&namespace, &kubeconfig);
+            shared.apply(&namespace, manifest);
+        });
+        made.await.unwrap();
+        bench
+    }
+
+    /// The other of the two: a namespace of a story's own is not needed any more.
+    pub(crate) async fn gone(self) {
+        let words = ["delete", "namespace", &self.namespace, "--wait=false"];
+        self.kubectl(&words).await;
+        std::fs::remove_file(&self.kubeconfig).unwrap();
+    }
+
+    pub(crate) fn settings(&self) -> KubernetesSettings {
+        KubernetesSettings::builder()
+            .owner(self.owner.parse().unwrap())
+            .keeper(self.shared.keeper.parse().unwrap())
+            .kubeconfig(&self.kubeconfig)
+            .namespace(&self.namespace)
+            .edge(vec![format!("{}/32", self.host()).parse().unwrap()])
+            .lease(SignedDuration::try_from(self.lease()).unwrap())
+            .build()
+    }
+
+    /// What `kubectl` prints.
+    pub(crate) async fn kubectl(&self, words: &[&str]) -> String {
+        let shared = self.shared;
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let printed = tokio::task::spawn_blocking(move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            shared.kubectl(&words)
+        });
+        printed.await.unwrap()
+    }
+
+    /// What there is of a kind under the story's owner, by name.
+    pub(crate) async fn listed(&self, kinds: &str) -> Vec<String> {
+        let label = format!("mkys.univ-lille.fr/owner={}", self.owner);
+        let words = [
+            "get",
+            kinds,
+            "--namespace",
+            &self.namespace,
+            "--selector",
+            &label,
+            "--output",
+            "name",
+        ];
+        let names = self.kubectl(&words).await;
+        names.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Bench for ClusterBench {
+    type Executor = Kubernetes;
+
+    async fn executor(&self) -> Kubernetes {
+        Kubernetes::connect(self.settings()).await.unwrap()
+    }
+
+    fn image(&self) -> &str {
+        self.shared.image
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn secret(&self, name: &str, keys: &[(&str, &str)]) {
+        let words = [
+            "delete",
+            "secret",
+            name,
+            "--namespace",
+            &self.namespace,
+            "--ignore-not-found",
+        ];
+        self.kubectl(&words).await;
+        let mut words: Vec<String> = [
+            "create",
+            "secret",
+            "generic",
+            name,
+            "--namespace",
+            &self.namespace,
+        ]
+        .map(str::to_owned)
+        .into();
+        words.extend(
+            keys.iter()
+                .map(|(key, value)| format!("--from-literal={key}={value}")),
+        );
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.kubectl(&words).await;
+    }
+
+    async fn left(&self) -> Vec<String> {
+        // a job and its pod are one run
+        self.listed("jobs").await
+    }
+
+    fn host(&self) -> String {
+        cluster::NODE_ADDRESS.to_owned()
+    }
+
+    fn tells_errors_apart(&self) -> bool {
+        false
+    }
+
+    fn pulls_first(&self) -> bool {
+        false
+    }
+}

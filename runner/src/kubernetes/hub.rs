@@ -1,0 +1,256 @@
+//! What is known of the runs of an owner on a cluster.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use tokio::sync::{mpsc, watch};
+
+use super::{clock, names, triage};
+use crate::executor::Seen;
+use crate::plan::Plan;
+use crate::spec::RunName;
+use crate::state::Observation;
+
+/// The runs of an owner.
+#[derive(Debug)]
+pub(super) struct Hub {
+    state: Mutex<Runs>,
+    /// Told whenever a pod goes away.
+    went: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    entries: HashMap<RunName, Entry>,
+    /// Pods that are there, of runs that are known or not yet.
+    pods: HashMap<RunName, Pod>,
+    watchers: Vec<mpsc::UnboundedSender<Seen>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    plan: Plan,
+    /// The job's own id, once Kubernetes has told it.
+    uid: Option<String>,
+    started: Option<Timestamp>,
+    seen: Option<Observation>,
+    ended: bool,
+    /// Somebody gives it its inputs.
+    fed: bool,
+}
+
+impl Hub {
+    pub(super) fn new() -> Self {
+        let state = Mutex::default();
+        let (went, _) = watch::channel(());
+        Self { state, went }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        // nothing panics while it is held
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what is seen from now on, and first what was seen last of each run.
+    pub(super) fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut runs = self.runs();
+        for (run, entry) in &runs.entries {
+            if let Some(observation) = entry.seen.clone() {
+                let run = run.clone();
+                // the receiver is right here
+                let _ = sender.send(Seen { run, observation });
+            }
+        }
+        runs.watchers.push(sender);
+        receiver
+    }
+
+    /// A run's job is about to be created.
+    pub(super) fn expect(&self, plan: &Plan) {
+        let entry = Entry {
+            plan: plan.clone(),
+            uid: None,
+            started: None,
+            seen: None,
+            ended: false,
+            fed: false,
+        };
+        self.runs()
+            .entries
+            .entry(plan.name.clone())
+            .or_insert(entry);
+    }
+
+    /// A run's job is there.
+    pub(super) fn has(&self, run: &RunName, job: &Job) {
+        let mut runs = self.runs();
+        if let Some(entry) = runs.entries.get_mut(run) {
+            entry.uid.clone_from(&job.metadata.uid);
+            entry.started = started(job);
+        }
+        if let Some(observation) = runs.pods.get(run).map(triage::observe) {
+            runs.see(run, observation);
+        }
+    }
+
+    pub(super) fn known(&self, run: &RunName) -> Option<Plan> {
+        self.runs().entries.get(run).map(|entry| entry.plan.clone())
+    }
+
+    pub(super) fn forget(&self, run: &RunName) {
+        self.runs().entries.remove(run);
+    }
+
+    /// When a run's job started, by the cluster's clock, `None` inside for one that is held; `None` at all before it is there.
+    pub(super) fn started(&self, run: &RunName) -> Option<Option<Timestamp>> {
+        let runs = self.runs();
+        let entry = runs.entries.get(run)?;
+        entry.uid.as_ref().map(|_| entry.started)
+    }
+
+    /// Something was seen of a run, unless its end was.
+    pub(super) fn see(&self, run: &RunName, observation: Observation) {
+        let mut runs = self.runs();
+        if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
+            runs.see(run, observation);
+        }
+    }
+
+    /// A pod is there. Gives the plan of the run if it is to be given its inputs now.
+    pub(super) fn pod(&self, mut pod: Pod) -> Option<Plan> {
+        let run = names::run_of(&pod.metadata)?;
+        // who changed which field is most of it, and of no use here
+        pod.metadata.managed_fields = None;
+        let mut runs = self.runs();
+        if !runs.is_of_run(&run, &pod) {
+            return None;
+        }
+        let observation = triage::observe(&pod);
+        let wants = triage::wants_inputs(&pod);
+        runs.pods.insert(run.clone(), pod);
+        if runs.entries.get(&run).is_some_and(|entry| !entry.ended) {
+            runs.see(&run, observation);
+        }
+        let entry = runs.entries.get_mut(&run)?;
+        let begins = wants && !entry.fed;
+        entry.fed |= begins;
+        begins.then(|| entry.plan.clone())
+    }
+
+    /// Nobody gives a run its inputs any more, although it may still want them.
+    pub(super) fn not_fed(&self, run: &RunName) {
+        if let Some(entry) = self.runs().entries.get_mut(run) {
+            entry.fed = false;
+        }
+    }
+
+    /// A pod went away.
+    pub(super) fn pod_gone(&self, last: &Pod) {
+        if let Some(run) = names::run_of(&last.metadata) {
+            self.gone(&run, last);
+        }
+    }
+
+    /// Kubernetes could be asked again: these pods are there, and no others.
+    pub(super) fn only(&self, there: &HashSet<RunName>) {
+        let gone: Vec<(RunName, Pod)> = {
+            let runs = self.runs();
+            let gone = runs.pods.iter().filter(|(run, _)| !there.contains(*run));
+            gone.map(|(run, pod)| (run.clone(), pod.clone())).collect()
+        };
+        for (run, last) in gone {
+            self.gone(&run, &last);
+        }
+    }
+
+    fn gone(&self, run: &RunName, last: &Pod) {
+        {
+            let mut runs = self.runs();
+            if !runs.is_of_run(run, last) {
+                return;
+            }
+            runs.pods.remove(run);
+            if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
+                runs.see(run, triage::gone(last));
+            }
+        }
+        self.went.send_replace(());
+    }
+
+    /// A run's pod, as far as it is there.
+    pub(super) fn pod_of(&self, run: &RunName) -> Option<Pod> {
+        self.runs().pods.get(run).cloned()
+    }
+
+    /// The run that a warning is about, by the id of its job or the name of its pod.
+    pub(super) fn run_of(&self, uid: &str, name: &str) -> Option<RunName> {
+        let runs = self.runs();
+        let by_job = runs
+            .entries
+            .iter()
+            .find(|(_, entry)| entry.uid.as_deref() == Some(uid))
+            .map(|(run, _)| run);
+        let is_named = |pod: &Pod| pod.metadata.name.as_deref() == Some(name);
+        let by_pod = || {
+            runs.pods
+                .iter()
+                .find(|(_, pod)| is_named(pod))
+                .map(|(run, _)| run)
+        };
+        by_job.or_else(by_pod).cloned()
+    }
+
+    /// Waits until no pod of a run is seen any more.
+    pub(super) async fn until_gone(&self, run: &RunName) {
+        let mut went = self.went.subscribe();
+        while self.runs().pods.contains_key(run) {
+            if went.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Runs {
+    /// Whether a pod is of the job that is known under the run's name, and not of one before it.
+    fn is_of_run(&self, run: &RunName, pod: &Pod) -> bool {
+        let known = self.entries.get(run).and_then(|entry| entry.uid.as_deref());
+        let mut owners = pod.metadata.owner_references.iter().flatten();
+        known.is_none_or(|uid| owners.any(|owner| owner.uid == uid))
+    }
+
+    fn see(&mut self, run: &RunName, observation: Observation) {
+        if let Some(entry) = self.entries.get_mut(run) {
+            if entry.seen.as_ref() == Some(&observation) {
+                return;
+            }
+            entry.ended |= matches!(
+                observation,
+                Observation::Exited { .. } | Observation::Failed(_) | Observation::Missing { .. }
+            );
+            entry.seen = Some(observation.clone());
+        }
+        let seen = Seen {
+            run: run.clone(),
+            observation,
+        };
+        self.watchers
+            .retain(|watcher| watcher.send(seen.clone()).is_ok());
+    }
+}
+
+/// When a job started; `None` while it is held.
+fn started(job: &Job) -> Option<Timestamp> {
+    let is_held = job.spec.as_ref()?.suspend == Some(true);
+    let started = job
+        .status
+        .as_ref()
+        .and_then(|status| status.start_time.as_ref());
+    // one that was created a moment ago starts a moment later
+    let created = job.metadata.creation_timestamp.as_ref();
+    started.or(created).filter(|_| !is_held).map(clock::at)
+}

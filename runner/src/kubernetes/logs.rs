@@ -1,0 +1,200 @@
+//! What a run's container wrote, as the node keeps it.
+//!
+//! Nodes tell no lines of the standard error from those of the standard output. A node that begins a new file for a log ends what is
+//! read of it, so it is taken up again at its place for as long as the container writes.
+
+use std::time::Duration;
+
+use futures_util::io::{AsyncBufRead, AsyncBufReadExt};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt};
+
+use super::{job, within};
+use crate::executor::ExecutorError;
+use crate::log::{LogLine, LogPlace, Reading};
+
+/// Before a log that ended is taken up again.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// What a container wrote after a place in its log.
+pub(super) fn read(
+    pods: Api<Pod>,
+    executor: String,
+    of: String,
+    from: Option<LogPlace>,
+    follow: bool,
+) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+    let log = Log {
+        pods,
+        executor,
+        of,
+        follow,
+        place: from,
+    };
+    stream::unfold((log, Reached::Before), next)
+        .flatten()
+        .boxed()
+}
+
+struct Log {
+    pods: Api<Pod>,
+    executor: String,
+    of: String,
+    follow: bool,
+    place: Option<LogPlace>,
+}
+
+/// How far reading has come.
+enum Reached {
+    Before,
+    /// The lines that come next are of one stream; this is how it is known where it ends.
+    After(tokio::sync::watch::Receiver<Option<LogPlace>>, bool),
+    End,
+}
+
+type Lines = BoxStream<'static, Result<LogLine, ExecutorError>>;
+
+/// The next stretch of a log.
+async fn next((mut log, reached): (Log, Reached)) -> Option<(Lines, (Log, Reached))> {
+    match reached {
+        Reached::Before => {}
+        Reached::After(place, goes_on) => {
+            log.place = (*place.borrow()).or(log.place);
+            if !goes_on {
+                return None;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Reached::End => return None,
+    }
+    match log.stretch().await {
+        Ok(Some((lines, place, goes_on))) => {
+            let reached = Reached::After(place, goes_on && log.follow);
+            Some((lines, (log, reached)))
+        }
+        Ok(None) => None,
+        Err(source) => {
+            let error = ExecutorError {
+                executor: log.executor.clone(),
+                action: format!("give the log of {}", log.of),
+                source: source.into(),
+            };
+            Some((stream::iter([Err(error)]).boxed(), (log, Reached::End)))
+        }
+    }
+}
+
+impl Log {
+    /// The lines that are there, whether more may come after them, and where they end; `None` when there is no pod.
+    async fn stretch(
+        &self,
+    ) -> Result<Option<(Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, bool)>, kube::Error>
+    {
+        let of = ListParams::default().labels(&self.of);
+        let pods = within(self.pods.list(&of)).await?;
+        let Some(pod) = pods.items.into_iter().next() else {
+            return Ok(None);
+        };
+        let Some(is_over) = is_over(&pod) else {
+            // nothing was started that could have written
+            return match self.follow {
+                true => Ok(Some(self.nothing(true))),
+                false => Ok(None),
+            };
+        };
+        let parameters = LogParams {
+            container: Some(job::RUN.to_owned()),
+            follow: self.follow && !is_over,
+            timestamps: true,
+            since_time: Reading::since(self.place).and_then(|since| {
+                k8s_openapi::jiff::Timestamp::from_nanosecond(since.as_nanosecond()).ok()
+            }),
+            ..LogParams::default()
+        };
+        let opened = within(self.pods.log_stream(&pod.name_any(), &parameters)).await;
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+            // its container is being made
+            Err(kube::Error::Api(status)) if status.code == 400 => {
+                return Ok(Some(self.nothing(!is_over)));
+            }
+            Err(error) => return Err(error),
+        };
+        let (reached, place) = tokio::sync::watch::channel(None);
+        let executor = self.executor.clone();
+        let action = format!("give the log of {}", pod.name_any());
+        let lines = lines(opened, self.place).map(move |line| match line {
+            Ok(line) => {
+                reached.send_replace(Some(line.place));
+                Ok(line)
+            }
+            Err(error) => Err(ExecutorError {
+                executor: executor.clone(),
+                action: action.clone(),
+                source: error.into(),
+            }),
+        });
+        Ok(Some((lines.boxed(), place, !is_over)))
+    }
+
+    fn nothing(
+        &self,
+        goes_on: bool,
+    ) -> (Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, bool) {
+        let (_, place) = tokio::sync::watch::channel(self.place);
+        (stream::empty().boxed(), place, goes_on)
+    }
+}
+
+/// Whether a run's container writes no more; `None` if it was not started.
+fn is_over(pod: &Pod) -> Option<bool> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let run = statuses.iter().find(|status| status.name == job::RUN)?;
+    let state = run.state.as_ref()?;
+    match (&state.running, &state.terminated) {
+        (Some(_), _) => Some(false),
+        (None, Some(_)) => Some(true),
+        (None, None) => None,
+    }
+}
+
+fn lines(
+    opened: impl AsyncBufRead + Send + 'static,
+    from: Option<LogPlace>,
+) -> impl Stream<Item = std::io::Result<LogLine>> {
+    let state = (Box::pin(opened), Reading::from(from), Vec::new());
+    stream::unfold(Some(state), |state| async {
+        let (mut opened, mut reading, mut bytes) = state?;
+        loop {
+            bytes.clear();
+            match opened.read_until(b'\n', &mut bytes).await {
+                Ok(0) => {
+                    let rest = reading.rest().into_iter().next()?;
+                    return Some((Ok(rest), None));
+                }
+                Ok(_) => {
+                    let text = String::from_utf8_lossy(&bytes);
+                    let (at, text) = timed(&text);
+                    if let Some(line) = reading.part(at, false, text) {
+                        return Some((Ok(line), Some((opened, reading, bytes))));
+                    }
+                }
+                Err(error) => return Some((Err(error), None)),
+            }
+        }
+    })
+}
+
+/// A line's time, which the node wrote before it.
+fn timed(line: &str) -> (Option<Timestamp>, &str) {
+    let timed = line.split_once(' ').and_then(|(at, text)| {
+        let at: Timestamp = at.parse().ok()?;
+        Some((at, text))
+    });
+    timed.map_or((None, line), |(at, text)| (Some(at), text))
+}

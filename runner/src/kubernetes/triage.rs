@@ -1,0 +1,473 @@
+//! What Kubernetes' words mean. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Event, Pod,
+    PodStatus,
+};
+use kube::core::Status;
+
+use super::{clock, job};
+use crate::state::Observation;
+use crate::verdict::{Cause, Failure};
+
+/// What is seen of a run in its pod.
+pub(super) fn observe(pod: &Pod) -> Observation {
+    let empty = PodStatus::default();
+    let status = pod.status.as_ref().unwrap_or(&empty);
+    let run = state(&status.container_statuses, job::RUN);
+    let ended = run.and_then(|state| state.terminated.as_ref());
+    if let Some(failure) = taken_away(pod, status, ended) {
+        return Observation::Failed(failure);
+    }
+    if let Some(ended) = ended {
+        return exited(ended);
+    }
+    if let Some(running) = run.and_then(|state| state.running.as_ref()) {
+        let since = running
+            .started_at
+            .as_ref()
+            .map_or(Timestamp::MIN, clock::at);
+        return Observation::Running { since };
+    }
+    if let Some(inputs) = state(&status.init_container_statuses, job::INPUTS) {
+        if let Some(failed) = inputs
+            .terminated
+            .as_ref()
+            .filter(|ended| ended.exit_code != 0)
+        {
+            let words = format!("its inputs were not put in place: {}", words_of(failed));
+            return Observation::Failed(Failure::new(Cause::Files, words));
+        }
+        if inputs.running.is_some() {
+            return waiting(Cause::Files, "it waits for its inputs");
+        }
+    }
+    let all = [&status.init_container_statuses, &status.container_statuses];
+    let waits = all.into_iter().flatten().flatten().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        image_trouble(&container.image, waiting)
+    });
+    if let Some(waits) = waits {
+        return waits;
+    }
+    let scheduled = condition(status, "PodScheduled").filter(|(is_true, ..)| !is_true);
+    if let Some((_, reason, message)) = scheduled {
+        let words = if message.is_empty() { reason } else { message };
+        return waiting(Cause::Unschedulable, words);
+    }
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    waiting(
+        Cause::Unschedulable,
+        format!("node {} has not started it", node.unwrap_or("(none yet)")),
+    )
+}
+
+/// What is seen of a run whose pod is gone, by what was last in it.
+pub(super) fn gone(last: &Pod) -> Observation {
+    match observe(last) {
+        ended @ (Observation::Exited { .. } | Observation::Failed(_)) => ended,
+        _ => Observation::Missing {
+            words: "its pod went away before it was said how its command ended".to_owned(),
+        },
+    }
+}
+
+/// Whether a run waits for its inputs, so that they can be given.
+pub(super) fn wants_inputs(pod: &Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .map(|status| &status.init_container_statuses);
+    let inputs = statuses.and_then(|statuses| state(statuses, job::INPUTS));
+    inputs.is_some_and(|state| state.running.is_some())
+}
+
+/// How a job ended of which there is no pod any more.
+pub(super) fn ended(job: &Job) -> Option<Observation> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let failed = conditions
+        .iter()
+        .find(|condition| condition.type_ == "Failed" && condition.status == "True")?;
+    let message = failed.message.clone().unwrap_or_default();
+    Some(match failed.reason.as_deref() {
+        Some("DeadlineExceeded") => {
+            let words = format!("nobody renewed its lease: {message}");
+            Observation::Failed(Failure::new(Cause::Cancelled, words))
+        }
+        _ => Observation::Missing { words: message },
+    })
+}
+
+fn state<'a>(statuses: &'a Option<Vec<ContainerStatus>>, name: &str) -> Option<&'a ContainerState> {
+    let mut statuses = statuses.iter().flatten();
+    statuses.find(|status| status.name == name)?.state.as_ref()
+}
+
+/// A condition: whether it holds, its reason and its message.
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<(bool, &'a str, &'a str)> {
+    let mut conditions = status.conditions.iter().flatten();
+    let condition = conditions.find(|condition| condition.type_ == kind)?;
+    let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
+    Some((
+        condition.status == "True",
+        text(&condition.reason),
+        text(&condition.message),
+    ))
+}
+
+fn waiting(cause: Cause, words: impl Into<String>) -> Observation {
+    let words = words.into();
+    Observation::Waiting { cause, words }
+}
+
+/// Whether somebody other than its command ended it: its node, its cluster, a person.
+fn taken_away(
+    pod: &Pod,
+    status: &PodStatus,
+    ended: Option<&ContainerStateTerminated>,
+) -> Option<Failure> {
+    let message = status.message.as_deref().unwrap_or_default();
+    let failed = |cause, words: &str| Some(Failure::new(cause, words));
+    match status.reason.as_deref().unwrap_or_default() {
+        "Evicted" => return failed(Cause::Evicted, message),
+        "NodeLost" => return failed(Cause::NodeLost, message),
+        "DeadlineExceeded" => {
+            let words = "it ran for longer than it may, and its owner did not end it";
+            return failed(Cause::Deadline, words);
+        }
+        // the node found that it does not fit after all
+        reason if reason.starts_with("OutOf") || REFUSED_BY_NODE.contains(&reason) => {
+            return failed(Cause::Unschedulable, &format!("{reason}: {message}"));
+        }
+        _ => {}
+    }
+    if let Some((true, reason, message)) = condition(status, "DisruptionTarget") {
+        let cause = match reason {
+            "DeletionByTaintManager" | "DeletionByPodGC" => Cause::NodeLost,
+            _ => Cause::Evicted,
+        };
+        return failed(cause, &format!("{reason}: {message}"));
+    }
+    let deleted = clock::at(pod.metadata.deletion_timestamp.as_ref()?);
+    let grace = SignedDuration::from_secs(pod.metadata.deletion_grace_period_seconds.unwrap_or(0));
+    let asked = deleted.saturating_sub(grace).unwrap_or(deleted);
+    // both times are whole seconds: what ended in the second before may have ended because of it
+    let ended_before = ended
+        .and_then(|ended| ended.finished_at.as_ref())
+        .is_some_and(|at| clock::at(at) < asked);
+    let is_over = ended.is_some() && !ended_before;
+    let words = "somebody deleted its pod, or nobody renewed its lease";
+    is_over.then(|| Failure::new(Cause::Evicted, words))
+}
+
+/// Reasons of a node that does not take a pod which was given to it.
+const REFUSED_BY_NODE: [&str; 4] = [
+    "NodeAffinity",
+    "NodePorts",
+    "UnexpectedAdmissionError",
+    "UnsupportedPodSpec",
+];
+
+fn exited(ended: &ContainerStateTerminated) -> Observation {
+    let failed = |cause, words: String| Observation::Failed(Failure::new(cause, words));
+    match ended.reason.as_deref() {
+        Some("OOMKilled") => failed(
+            Cause::OutOfMemory,
+            "the kernel killed it: it took more memory than resources.memory_mib".to_owned(),
+        ),
+        Some("StartError" | "ContainerCannotRun") => failed(Cause::CommandMissing, words_of(ended)),
+        _ => Observation::Exited {
+            code: ended.exit_code,
+            words: crate::verdict::signal(ended.exit_code)
+                .unwrap_or_default()
+                .to_owned(),
+        },
+    }
+}
+
+fn words_of(ended: &ContainerStateTerminated) -> String {
+    let said = ended.message.as_deref().or(ended.reason.as_deref());
+    said.map_or_else(
+        || format!("exit code {}", ended.exit_code),
+        |said| said.trim().to_owned(),
+    )
+}
+
+/// What a container that is not there yet waits for, if it is its image or a part of its definition.
+fn image_trouble(image: &str, waiting: &ContainerStateWaiting) -> Option<Observation> {
+    let reason = waiting.reason.as_deref().unwrap_or_default();
+    let message = waiting.message.as_deref().unwrap_or(reason);
+    let failed = |cause| Some(Observation::Failed(Failure::new(cause, message)));
+    match reason {
+        "InvalidImageName" | "ErrImageNeverPull" => failed(Cause::ImageMissing),
+        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "ErrImageInspect" => {
+            match image_cause(message) {
+                // a registry may be there again in a moment, and the node asks it again
+                None => Some(self::waiting(
+                    Cause::ImageRefused,
+                    format!("{image} is not pulled: {message}"),
+                )),
+                Some(cause) => failed(cause),
+            }
+        }
+        "CreateContainerConfigError" if message.contains("secret") => failed(Cause::SecretMissing),
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            failed(Cause::CommandMissing)
+        }
+        _ => None,
+    }
+}
+
+/// What a registry's refusal is, in the words of containerd and CRI-O; `None` for one that may be none the next time.
+fn image_cause(message: &str) -> Option<Cause> {
+    let said = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    if has(&["no space left on device", "disk quota exceeded"]) {
+        Some(Cause::Disk)
+    } else if has(&[
+        "not found",
+        "manifest unknown",
+        "name unknown",
+        "repository does not exist",
+    ]) {
+        Some(Cause::ImageMissing)
+    } else if has(&[
+        "unauthorized",
+        "forbidden",
+        "denied",
+        "authorization failed",
+        "authentication required",
+    ]) {
+        Some(Cause::ImageRefused)
+    } else {
+        None
+    }
+}
+
+/// What a warning about a run's job or pod means for it, where its pod does not show it.
+pub(super) fn warned(event: &Event) -> Option<Observation> {
+    let message = event.message.as_deref().unwrap_or_default();
+    let failed = |cause| Some(Observation::Failed(Failure::new(cause, message)));
+    match event.reason.as_deref()? {
+        "FailedCreate" if message.contains("exceeded quota") => {
+            // others end and leave room, and the job is tried again
+            Some(waiting(Cause::Quota, message))
+        }
+        "FailedCreate" if message.contains("forbidden") || message.contains("denied") => {
+            failed(Cause::AdmissionRefused)
+        }
+        "FailedCreate" => Some(waiting(Cause::AdmissionRefused, message)),
+        "FailedMount" if message.contains("secret") && message.contains("not found") => {
+            failed(Cause::SecretMissing)
+        }
+        "FailedMount" | "FailedCreatePodSandBox" => Some(waiting(Cause::Unschedulable, message)),
+        _ => None,
+    }
+}
+
+/// A refusal that asking again does not change.
+pub(super) fn refusal(status: &Status) -> Option<Failure> {
+    let message = status.message.as_str();
+    let cause = match status.code {
+        403 if message.contains("exceeded quota") => Cause::Quota,
+        403 if message.contains("cannot ") => Cause::Forbidden,
+        403 if message.contains("is being terminated") => Cause::AdmissionRefused,
+        401 => Cause::Forbidden,
+        400 | 403 | 404 | 405 | 406 | 413 | 415 | 422 => Cause::AdmissionRefused,
+        _ => return None,
+    };
+    Some(Failure::new(cause, message))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(status: Value) -> Pod {
+        let metadata = json!({ "name": "one-xyz" });
+        serde_json::from_value(json!({ "metadata": metadata, "status": status })).unwrap()
+    }
+
+    fn run(state: Value) -> Value {
+        json!([{ "name": "run", "image": "a", "imageID": "", "ready": false, "restartCount": 0, "state": state }])
+    }
+
+    fn cause(observation: Observation) -> (Option<Cause>, String) {
+        match observation {
+            Observation::Failed(Failure { cause, words })
+            | Observation::Waiting { cause, words } => (Some(cause), words),
+            other => (None, format!("{other:?}")),
+        }
+    }
+
+    fn is_failed(observation: &Observation) -> bool {
+        matches!(observation, Observation::Failed(_))
+    }
+
+    #[test]
+    fn ends_are_told_apart() {
+        let ended = |code: i32, reason: &str, message: &str| {
+            let state =
+                json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } });
+            observe(&pod(json!({ "containerStatuses": run(state) })))
+        };
+        let exited = |code, words: &str| Observation::Exited {
+            code,
+            words: words.to_owned(),
+        };
+        assert_eq!(ended(0, "Completed", ""), exited(0, ""));
+        assert_eq!(ended(7, "Error", ""), exited(7, ""));
+        assert_eq!(ended(139, "Error", ""), exited(139, "SIGSEGV"));
+        assert_eq!(
+            cause(ended(137, "OOMKilled", "")).0,
+            Some(Cause::OutOfMemory)
+        );
+        let (found, words) = cause(ended(
+            128,
+            "StartError",
+            "exec: \"/bin/kdpp\": no such file or directory",
+        ));
+        assert_eq!(found, Some(Cause::CommandMissing));
+        assert!(words.contains("/bin/kdpp"));
+    }
+
+    #[test]
+    fn what_others_end_is_no_exit_of_its_command() {
+        let state = json!({ "terminated": { "exitCode": 143, "reason": "Error", "finishedAt": "2026-11-25T10:00:30Z" } });
+        let mut deleted = pod(json!({ "containerStatuses": run(state) }));
+        assert!(matches!(
+            observe(&deleted),
+            Observation::Exited { code: 143, .. }
+        ));
+        let at = |time: &str| serde_json::from_value(json!(time)).unwrap();
+        // asked for at half a minute past, with ten seconds to end
+        deleted.metadata.deletion_timestamp = Some(at("2026-11-25T10:00:40Z"));
+        deleted.metadata.deletion_grace_period_seconds = Some(10);
+        assert_eq!(cause(observe(&deleted)).0, Some(Cause::Evicted));
+        deleted.metadata.deletion_timestamp = Some(at("2026-11-25T10:01:40Z"));
+        assert!(
+            matches!(observe(&deleted), Observation::Exited { code: 143, .. }),
+            "it had ended before"
+        );
+
+        let table = [
+            (
+                json!({ "reason": "Evicted", "message": "The node was low on resource: memory." }),
+                Cause::Evicted,
+            ),
+            (
+                json!({ "reason": "NodeLost", "message": "x" }),
+                Cause::NodeLost,
+            ),
+            (
+                json!({ "reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu" }),
+                Cause::Unschedulable,
+            ),
+            (json!({ "reason": "DeadlineExceeded" }), Cause::Deadline),
+            (
+                json!({ "conditions": [{ "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler" }] }),
+                Cause::Evicted,
+            ),
+            (
+                json!({ "conditions": [{ "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager" }] }),
+                Cause::NodeLost,
+            ),
+        ];
+        for (status, expected) in table {
+            let seen = observe(&pod(status.clone()));
+            assert!(is_failed(&seen), "{status}");
+            assert_eq!(cause(seen).0, Some(expected), "{status}");
+        }
+    }
+
+    #[test]
+    fn waiting_has_a_cause_and_only_what_stays_so_is_a_failure() {
+        let image = |reason: &str, message: &str| {
+            let state = json!({ "waiting": { "reason": reason, "message": message } });
+            observe(&pod(
+                json!({ "phase": "Pending", "containerStatuses": run(state) }),
+            ))
+        };
+        let table = [
+            (
+                "ErrImagePull",
+                "failed to resolve reference \"a/b:1\": a/b:1: not found",
+                true,
+                Cause::ImageMissing,
+            ),
+            (
+                "ImagePullBackOff",
+                "Back-off pulling image \"a\": ErrImagePull: pull access denied",
+                true,
+                Cause::ImageRefused,
+            ),
+            (
+                "ErrImagePull",
+                "dial tcp 127.0.0.1:9: connect: connection refused",
+                false,
+                Cause::ImageRefused,
+            ),
+            (
+                "ErrImagePull",
+                "write /x: no space left on device",
+                true,
+                Cause::Disk,
+            ),
+            ("ContainerCreating", "", false, Cause::Unschedulable),
+        ];
+        for (reason, message, fails, expected) in table {
+            let seen = image(reason, message);
+            assert_eq!(is_failed(&seen), fails, "{message}");
+            assert_eq!(cause(seen).0, Some(expected), "{message}");
+        }
+        let message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.";
+        let unscheduled = json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message }] });
+        assert_eq!(
+            cause(observe(&pod(unscheduled))),
+            (Some(Cause::Unschedulable), message.to_owned())
+        );
+    }
+
+    #[test]
+    fn warnings_tell_what_no_pod_shows() {
+        let warned = |reason: &str, message: &str| {
+            let event = json!({ "metadata": {}, "involvedObject": {}, "reason": reason, "message": message });
+            warned(&serde_json::from_value(event).unwrap())
+        };
+        let quota = warned(
+            "FailedCreate",
+            "Error creating: pods \"one-x\" is forbidden: exceeded quota: small",
+        )
+        .unwrap();
+        assert!(!is_failed(&quota));
+        assert_eq!(cause(quota).0, Some(Cause::Quota));
+        let refused = warned(
+            "FailedCreate",
+            "Error creating: pods \"one-x\" is forbidden: violates PodSecurity",
+        )
+        .unwrap();
+        assert!(is_failed(&refused));
+        assert_eq!(cause(refused).0, Some(Cause::AdmissionRefused));
+        let secret = warned(
+            "FailedMount",
+            "MountVolume.SetUp failed for volume \"secret-0\" : secret \"nowhere\" not found",
+        )
+        .unwrap();
+        assert_eq!(cause(secret).0, Some(Cause::SecretMissing));
+        assert_eq!(warned("BackOff", "x"), None);
+    }
+
+    #[test]
+    fn what_is_gone_without_a_word_is_missing() {
+        let running = pod(json!({ "containerStatuses": run(json!({ "running": {} })) }));
+        assert!(matches!(gone(&running), Observation::Missing { .. }));
+        let ended =
+            pod(json!({ "containerStatuses": run(json!({ "terminated": { "exitCode": 0 } })) }));
+        assert!(matches!(gone(&ended), Observation::Exited { code: 0, .. }));
+    }
+}

@@ -1,0 +1,104 @@
+//! What Kubernetes says of an owner's runs: one watch of its pods and one of warnings, for all runs together.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::{Event as Warning, Pod};
+use kube::Api;
+use kube::runtime::watcher::{self, Config, Event, watcher};
+use tokio::task::JoinSet;
+
+use super::hub::Hub;
+use super::{keeper, names, triage};
+use crate::spec::Owner;
+
+/// Before a watch that broke is made again; an API server that is away is asked often enough to be seen soon after it is back.
+fn again() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(5))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// Follows the owner's pods for as long as it is let, and gives runs their inputs when they want them.
+pub(super) async fn pods(api: Api<Pod>, owner: Owner, hub: Arc<Hub>) {
+    let config = Config::default().labels(&names::of_owner(&owner));
+    let mut events = pin!(watcher(api.clone(), config));
+    // they end with this
+    let mut feeding = JoinSet::new();
+    let mut waits = again();
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        while feeding.try_join_next().is_some() {}
+        let pod = match event {
+            Ok(Event::Apply(pod)) => pod,
+            Ok(Event::InitApply(pod)) => {
+                listed.extend(names::run_of(&pod.metadata));
+                pod
+            }
+            Ok(Event::Delete(pod)) => {
+                hub.pod_gone(&pod);
+                continue;
+            }
+            Ok(Event::Init) => {
+                listed.clear();
+                continue;
+            }
+            Ok(Event::InitDone) => {
+                waits = again();
+                hub.only(&listed);
+                continue;
+            }
+            Err(error) => {
+                pause(&mut waits, &error, "pods").await;
+                continue;
+            }
+        };
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        if let Some(plan) = hub.pod(pod) {
+            let (api, hub) = (api.clone(), Arc::clone(&hub));
+            feeding.spawn(async move { keeper::feed(&api, &hub, &plan, &name).await });
+        }
+    }
+}
+
+/// Follows warnings about the owner's jobs and pods for as long as it is let: a refusal of the quota is told nowhere else.
+pub(super) async fn warnings(api: Api<Warning>, hub: Arc<Hub>) {
+    let config = Config::default().fields("type=Warning");
+    let mut events = pin!(watcher(api, config));
+    let mut waits = again();
+    while let Some(event) = events.next().await {
+        let warning = match event {
+            Ok(Event::Apply(warning) | Event::InitApply(warning)) => warning,
+            Ok(Event::InitDone) => {
+                waits = again();
+                continue;
+            }
+            Ok(Event::Init | Event::Delete(_)) => continue,
+            Err(error) => {
+                pause(&mut waits, &error, "warnings").await;
+                continue;
+            }
+        };
+        let about = &warning.involved_object;
+        let uid = about.uid.as_deref().unwrap_or_default();
+        let name = about.name.as_deref().unwrap_or_default();
+        if let Some(run) = hub.run_of(uid, name)
+            && let Some(observation) = triage::warned(&warning)
+        {
+            hub.see(&run, observation);
+        }
+    }
+}
+
+async fn pause(waits: &mut ExponentialBackoff, error: &watcher::Error, what: &'static str) {
+    let wait = waits.next().unwrap_or(Duration::from_secs(5));
+    tracing::debug!(%error, ?wait, what, "Kubernetes can't be watched; asked again");
+    tokio::time::sleep(wait).await;
+}

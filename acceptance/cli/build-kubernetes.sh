@@ -8,7 +8,7 @@ kubernetes=k8s.io/kubernetes@v$version
 # what is built is the modules' version and our own two files
 own=$(cat "$here"/kubernetes/*.go | sha256sum | cut -c1-8)
 cache=${MKYS_CACHE:-/var/cache/mkys}/kubernetes-$version-$own
-components="etcd gpu-plugin kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubelet"
+components="etcd gpu-plugin kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet"
 if [ ! -x "$cache/kubernetes" ]; then
   command -v go >/dev/null || { echo "Kubernetes is built from its Go module, and there is no go on PATH" >&2; exit 1; }
   mkdir -p "$cache"

@@ -12,6 +12,8 @@ pub const STATE_VARIABLE: &str = "MKYS_LAB_STATE";
 pub const CACHE: &str = "/var/cache/mkys-lab";
 /// Every process of the lab carries this variable, set to the state directory.
 pub const MARK_VARIABLE: &str = "MKYS_LAB_CHILD";
+/// Every process of the cluster carries this one instead: neither takes the other's away.
+pub const CLUSTER_MARK_VARIABLE: &str = "MKYS_CLUSTER_CHILD";
 
 /// Namespace of a visitor outside the cloud, on the users network.
 pub const VISITOR: &str = "mkys-visitor";

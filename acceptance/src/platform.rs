@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod cli;
+pub mod cluster;
 pub mod edge;
 pub mod engine;
 pub mod monitor;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Progress {
     start: Instant,
     lock: Mutex<()>,
+    is_silent: bool,
 }
 
 impl Default for Progress {
@@ -24,11 +25,24 @@ impl Progress {
         Self {
             start: Instant::now(),
             lock: Mutex::new(()),
+            is_silent: false,
+        }
+    }
+
+    /// One that prints nothing: for what scenarios start.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            is_silent: true,
+            ..Self::new()
         }
     }
 
     /// A line as it is.
     pub fn line(&self, text: impl AsRef<str>) {
+        if self.is_silent {
+            return;
+        }
         let _guard = self.lock.lock();
         // A closed pipe is no reason to stop halfway.
         let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());

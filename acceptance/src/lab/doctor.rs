@@ -17,7 +17,7 @@ pub fn doctor(lab: &Lab) -> Result<bool, Error> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let missing = install::missing()?;
+    let missing = install::missing(install::Packages::Lab)?;
     if !missing.is_empty() {
         found.push(format!(
             "{} packages are missing ({}): `lab install`",

@@ -1,5 +1,6 @@
 //! Running other programs to their end, with what they said when they fail.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::Error;
@@ -37,6 +38,42 @@ pub(crate) fn finish(command: &mut Command) -> Result<String, Error> {
         command: line,
         reason: format!("{}: {}", output.status, last(&said, 5)),
     })
+}
+
+/// Runs a command line that reads `input`.
+pub(crate) fn feed(words: &[&str], input: &str) -> Result<(), Error> {
+    let command = words.join(" ");
+    let failed = |reason: String| Error::Command {
+        command: command.clone(),
+        reason,
+    };
+    let Some((program, arguments)) = words.split_first() else {
+        return Ok(());
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    if let Some(mut into) = child.stdin.take() {
+        // one that ended at once says why itself
+        let _ = into.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(format!(
+        "{}: {}",
+        output.status,
+        last(said.trim(), 5)
+    )))
 }
 
 /// Whether a command ends well; what it says is not of interest.

@@ -6,11 +6,24 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::{Error, Lab, embedded, external};
+use crate::place::CACHE;
+use crate::progress::Progress;
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const DBCONFIG: &str = "/etc/dbconfig-common/config";
+/// The list that only the cluster needs.
+const CLUSTER: &str = "cluster.txt";
 
-/// Installs what is missing of all package lists.
+/// Whose packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packages {
+    /// The lab's, and of what runs on it.
+    Lab,
+    /// The cluster's.
+    Cluster,
+}
+
+/// Installs what is missing of the lab's package lists.
 ///
 /// # Errors
 /// When apt can't.
@@ -18,28 +31,26 @@ pub fn install(lab: &Lab) -> Result<(), Error> {
     if !rustix::process::getuid().is_root() {
         return Err(Error::NotRoot);
     }
-    if missing()?.is_empty() {
+    if !install_missing(Packages::Lab, &lab.progress)? {
         lab.progress.note("packages: all are there");
-        return Ok(());
     }
-    install_missing(lab).map(drop)
+    Ok(())
 }
 
 /// The same, silent when there is nothing to do. Gives whether anything was.
-pub(crate) fn install_missing(lab: &Lab) -> Result<bool, Error> {
-    let missing = missing()?;
+pub(crate) fn install_missing(whose: Packages, progress: &Progress) -> Result<bool, Error> {
+    let missing = missing(whose)?;
     if missing.is_empty() {
         return Ok(false);
     }
     let start = Instant::now();
     let before = used_mib();
-    lab.progress.note(format!(
+    progress.note(format!(
         "packages: {} are missing, installing them",
         missing.len()
     ));
-    fs::create_dir_all(lab.place.cache())
-        .map_err(Error::io(format!("make {}", lab.place.cache().display())))?;
-    let log = lab.place.cache().join("apt.log");
+    fs::create_dir_all(CACHE).map_err(Error::io(format!("make {CACHE}")))?;
+    let log = Path::new(CACHE).join("apt.log");
     let quiet = NoStart::set()?;
     let result = apt(&log, &["update", "-q"]).and_then(|()| {
         let mut words = vec!["install", "-y", "-q", "--no-install-recommends"];
@@ -48,8 +59,8 @@ pub(crate) fn install_missing(lab: &Lab) -> Result<bool, Error> {
     });
     drop(quiet);
     result?;
-    lab.progress.stage("packages", start.elapsed());
-    lab.progress.note(format!(
+    progress.stage("packages", start.elapsed());
+    progress.note(format!(
         "packages: {} MiB on disk",
         used_mib().saturating_sub(before)
     ));
@@ -57,13 +68,15 @@ pub(crate) fn install_missing(lab: &Lab) -> Result<bool, Error> {
 }
 
 /// Packages of the lists that are not installed.
-pub(crate) fn missing() -> Result<Vec<&'static str>, Error> {
+pub(crate) fn missing(whose: Packages) -> Result<Vec<&'static str>, Error> {
     let known = external::run(&["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"])?;
     let installed: Vec<&str> = known
         .lines()
         .filter_map(|line| line.strip_prefix("installed "))
         .collect();
-    let wanted = embedded::below("packages").flat_map(|(_, list)| names(list));
+    let wanted = embedded::below("packages")
+        .filter(|(file, _)| (*file == CLUSTER) == (whose == Packages::Cluster))
+        .flat_map(|(_, list)| names(list));
     Ok(wanted.filter(|name| !installed.contains(name)).collect())
 }
 

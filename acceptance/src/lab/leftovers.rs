@@ -128,7 +128,7 @@ impl fmt::Display for Leftovers {
     }
 }
 
-fn names(folder: &str) -> Vec<String> {
+pub(crate) fn names(folder: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -171,7 +171,7 @@ fn is_set(name: &str) -> bool {
 }
 
 /// Mount points below the state directory, the deepest first.
-fn mounts(table: &str, state: &Path) -> Vec<String> {
+pub(crate) fn mounts(table: &str, state: &Path) -> Vec<String> {
     let mut found: Vec<String> = table
         .lines()
         .filter_map(|line| line.split_whitespace().nth(4))

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::place::MARK_VARIABLE;
+use crate::place::{CLUSTER_MARK_VARIABLE, MARK_VARIABLE};
+
+const MARKS: [&str; 2] = [MARK_VARIABLE, CLUSTER_MARK_VARIABLE];
 
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
@@ -15,11 +17,21 @@ pub(crate) struct Process {
     group: i32,
     /// Words of the command line, joined by spaces; empty for a kernel thread or a zombie.
     pub(crate) command: String,
+    /// `NAME=value` of the variables that say whose it is.
     marks: Vec<String>,
     network: Option<u64>,
 }
 
 impl Process {
+    /// Whether it carries a mark, set to that state directory.
+    pub(crate) fn is_marked(&self, variable: &str, state: &Path) -> bool {
+        let values = self
+            .marks
+            .iter()
+            .filter_map(|mark| mark.strip_prefix(variable)?.strip_prefix('='));
+        values.into_iter().any(|value| Path::new(value) == state)
+    }
+
     /// Its process group: that of the service whose child it is.
     pub(crate) fn group(&self) -> i32 {
         self.group
@@ -42,7 +54,6 @@ fn read(pid: i32) -> Option<Process> {
     let stat = Stat::of(pid)?;
     let words = fs::read(base.join("cmdline")).ok()?;
     let environment = fs::read(base.join("environ")).unwrap_or_default();
-    let mark = format!("{MARK_VARIABLE}=");
     Some(Process {
         pid,
         parent: stat.parent,
@@ -56,13 +67,9 @@ fn read(pid: i32) -> Option<Process> {
             .to_owned(),
         marks: environment
             .split(|byte| *byte == 0)
-            .filter_map(|entry| {
-                Some(
-                    String::from_utf8_lossy(entry)
-                        .strip_prefix(&mark)?
-                        .to_owned(),
-                )
-            })
+            .map(String::from_utf8_lossy)
+            .filter(|entry| MARKS.iter().any(|name| entry.starts_with(name)))
+            .map(Into::into)
             .collect(),
         network: fs::metadata(base.join("ns/net"))
             .ok()
@@ -147,10 +154,7 @@ impl Ours {
     /// It carries the mark, names a file below the state directory, or lives in one of our namespaces.
     pub(crate) fn has(&self, process: &Process) -> bool {
         let below = format!("{}/", self.state.display());
-        process
-            .marks
-            .iter()
-            .any(|mark| Path::new(mark) == self.state)
+        process.is_marked(MARK_VARIABLE, &self.state)
             || (process.command.contains(&below) && is_a_services(&process.command, &below))
             || process
                 .network
@@ -178,7 +182,7 @@ impl Ours {
 }
 
 /// What a container's shim has started carries neither mark nor name of the lab.
-fn with_descendants(processes: &[Process], mut found: HashSet<i32>) -> HashSet<i32> {
+pub(crate) fn with_descendants(processes: &[Process], mut found: HashSet<i32>) -> HashSet<i32> {
     loop {
         let children = processes.iter().filter(|one| found.contains(&one.parent));
         let children: Vec<i32> = children.map(|one| one.pid).collect();
@@ -240,7 +244,7 @@ mod tests {
         };
         let process = |command: &str, mark: &str, network| Process {
             command: command.into(),
-            marks: vec![mark.into()],
+            marks: vec![format!("{MARK_VARIABLE}={mark}")],
             network: Some(network),
             ..Process::default()
         };

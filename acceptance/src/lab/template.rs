@@ -17,14 +17,7 @@ pub(crate) struct Templates {
 
 impl Templates {
     pub(crate) fn new(place: &Place, settings: &Settings) -> Self {
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .keep_trailing_newline(true)
-            .build();
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_syntax(syntax.unwrap_or_default());
+        let mut environment = environment();
         environment
             .set_loader(|name| Ok(embedded::file(&format!("templates/{name}")).map(str::to_owned)));
         let values = context! {
@@ -65,6 +58,19 @@ impl Templates {
     }
 }
 
+/// How all templates of ours are read: nothing is escaped, and a value that isn't there is an error.
+pub(crate) fn environment() -> Environment<'static> {
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .keep_trailing_newline(true)
+        .build();
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_syntax(syntax.unwrap_or_default());
+    environment
+}
+
 fn show(path: &Path) -> String {
     path.display().to_string()
 }
@@ -83,7 +89,7 @@ fn external(network: &ExternalNetwork) -> minijinja::Value {
     }
 }
 
-fn wrong(file: &str, error: &minijinja::Error) -> Error {
+pub(crate) fn wrong(file: &str, error: &minijinja::Error) -> Error {
     Error::Table {
         file: file.to_owned(),
         reason: format!("{error:#}"),

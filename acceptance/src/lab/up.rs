@@ -39,7 +39,7 @@ enum Found {
 pub fn up(lab: &Lab) -> Result<(), Error> {
     prerequisites::check(lab)?;
     let _lock = Lock::take(&lab.place, &lab.progress)?;
-    if install::install_missing(lab)? {
+    if install::install_missing(install::Packages::Lab, &lab.progress)? {
         // Some of the looks need programs that were not there.
         prerequisites::check(lab)?;
     }

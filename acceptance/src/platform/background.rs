@@ -12,13 +12,14 @@ use crate::lab::pause;
 use crate::lab::process::signal;
 use crate::lab::procfs::{Stat, processes};
 use crate::lab::{Error, external};
-use crate::place::{MARK_VARIABLE, Place};
+use crate::place::{CLUSTER_MARK_VARIABLE, MARK_VARIABLE, Place};
 
 /// A process with its log, in a folder.
 #[derive(Debug, Clone)]
 pub struct Background {
     name: String,
     folder: PathBuf,
+    mark: (&'static str, PathBuf),
 }
 
 impl Background {
@@ -28,7 +29,16 @@ impl Background {
         Self {
             name: name.to_owned(),
             folder: folder.to_owned(),
+            // so that a `lab down` takes it away as well
+            mark: (MARK_VARIABLE, Place::from_environment().state().to_owned()),
         }
+    }
+
+    /// The same, but the cluster's: it carries that one's mark, and a `lab down` leaves it.
+    #[must_use]
+    pub(crate) fn of_cluster(self) -> Self {
+        let mark = (CLUSTER_MARK_VARIABLE, self.folder.clone());
+        Self { mark, ..self }
     }
 
     /// Where it says what it does.
@@ -74,8 +84,7 @@ impl Background {
             .env_clear()
             .env("PATH", external::PATH)
             .env("LC_ALL", "C.UTF-8")
-            // so that a `lab down` takes it away as well
-            .env(MARK_VARIABLE, Place::from_environment().state())
+            .env(self.mark.0, &self.mark.1)
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log)
@@ -85,6 +94,16 @@ impl Background {
         let pid = i32::try_from(child.id()).unwrap_or_default();
         let started = Stat::of(pid).map(|stat| stat.started).unwrap_or_default();
         files::write(&self.record(), &format!("{pid} {started}\n"))
+    }
+
+    /// Kills it, and leaves what it has started.
+    pub(crate) fn kill(&self) {
+        if let Some(pid) = self.pid() {
+            signal(pid, Signal::KILL);
+            let gone = || self.pid().is_none().then_some(());
+            let _ = pause::until(Duration::from_secs(5), gone);
+        }
+        let _ = std::fs::remove_file(self.record());
     }
 
     /// Ends it, with its group.
@@ -117,14 +136,17 @@ impl Background {
             None if self.pid().is_none() => Some(None),
             None => None,
         });
-        found.flatten().ok_or_else(|| {
-            let text = std::fs::read_to_string(self.log()).unwrap_or_default();
-            Error::Unit {
-                unit: self.name.clone(),
-                reason: format!("{what} did not come within {} s", limit.as_secs()),
-                tail: format!("{}\n", external::last(&text, 20)),
-                log: self.log(),
-            }
+        let reason = match found {
+            Some(Some(found)) => return Ok(found),
+            Some(None) => format!("it ended before {what} came"),
+            None => format!("{what} did not come within {} s", limit.as_secs()),
+        };
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        Err(Error::Unit {
+            unit: self.name.clone(),
+            reason,
+            tail: format!("{}\n", external::last(&text, 20)),
+            log: self.log(),
         })
     }
 }

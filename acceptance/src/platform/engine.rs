@@ -10,14 +10,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::background::Background;
-use super::files;
+use super::{cluster, files};
 use crate::lab::process::signal;
 use crate::lab::procfs::processes;
 use crate::lab::{Error, external, pause};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Loopback alone, with a port of the project's own beside its artefacts.
-const REGISTRY: &str = "127.0.0.1:8089";
+pub(super) const REGISTRY: &str = "127.0.0.1:8089";
 
 /// How addresses of runs' networks begin: the runner's own default.
 const RUNS: &str = "10.89.";
@@ -127,7 +127,9 @@ impl ContainerEngine {
             let all = processes();
             let of_ours = |one: &&crate::lab::procfs::Process| {
                 let is_shim = one.command.contains("conmon") && one.command.contains(&folder);
-                is_shim || one.command.starts_with("/.mkys/init ")
+                let is_first = one.command.starts_with("/.mkys/init ");
+                // runs on the cluster begin the same
+                is_shim || (is_first && !cluster::holds(one.pid))
             };
             let ours: Vec<_> = all.iter().filter(of_ours).collect();
             for process in &ours {

@@ -55,6 +55,11 @@ pub(crate) fn tell_alone(story: impl Future<Output = ()>) {
 }
 
 fn run(story: impl Future<Output = ()>) {
+    // what a story's runner said is shown when it fails, and there is one for all stories of this process
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("mkys_runner=debug")
+        .with_test_writer()
+        .try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(2)

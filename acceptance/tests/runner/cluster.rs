@@ -78,7 +78,7 @@ fn a_cluster_that_is_not_there_is_said_so() {
         let folder = tempfile::tempdir().unwrap();
         let nowhere = folder.path().join("config");
         let mut settings = bench.settings();
-        let own = settings.kubeconfig.replace(nowhere.clone()).unwrap();
+        let own = settings.place.kubeconfig.replace(nowhere.clone()).unwrap();
         let error = Kubernetes::connect(settings.clone()).await.unwrap_err();
         assert!(matches!(error, KubernetesError::Config(_)), "{error}");
 

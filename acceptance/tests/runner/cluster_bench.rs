@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mkys_acceptance::place::Place;
 use mkys_acceptance::platform::cluster::{self, Cluster};
-use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
+use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings, Place};
 use uuid::Uuid;
 
 use crate::bench::{Bench, engine, static_program};
@@ -139,11 +139,14 @@ impl ClusterBench {
     }
 
     pub(crate) fn settings(&self) -> KubernetesSettings {
+        let place = Place::builder()
+            .kubeconfig(&self.kubeconfig)
+            .namespace(&self.namespace)
+            .build();
         KubernetesSettings::builder()
             .owner(self.owner.parse().unwrap())
             .keeper(self.shared.keeper.parse().unwrap())
-            .kubeconfig(&self.kubeconfig)
-            .namespace(&self.namespace)
+            .place(place)
             .edge(vec![format!("{}/32", self.host()).parse().unwrap()])
             .lease(SignedDuration::try_from(self.lease()).unwrap())
             .build()

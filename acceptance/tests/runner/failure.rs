@@ -63,7 +63,7 @@ pub(crate) async fn an_image_that_is_not_there_is_told_apart(bench: &impl Bench)
 pub(crate) async fn a_registry_that_is_not_there_is_told_apart(bench: &impl Bench) {
     let mut computation = line(bench, "true");
     computation.container.image = "127.0.0.1:9/none:1".parse().unwrap();
-    computation.container.starts_within = SignedDuration::from_secs(8);
+    computation.container.starts_within = SignedDuration::from_secs(40);
     let (cause, words) = fails(bench, computation).await;
     assert_eq!(cause, Cause::ImageRefused, "{words}");
     assert!(words.contains("connection refused"), "{words}");

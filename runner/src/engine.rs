@@ -45,7 +45,7 @@ use crate::verdict::{Cause, Failure};
 use hub::Hub;
 use rooms::Rooms;
 
-pub use inspector::{Inspector, Listed};
+pub use inspector::Inspector;
 
 /// Where a container finds its owner's socket and its first process.
 const OWNER_DIRECTORY: &str = "/.mkys/owner";

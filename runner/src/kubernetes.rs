@@ -6,6 +6,7 @@
 
 mod clock;
 mod hub;
+mod inspector;
 mod job;
 mod keeper;
 mod logs;
@@ -42,8 +43,10 @@ use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use clock::{Clock, deadline_s};
 use hub::Hub;
+use settings::unreachable;
 
-pub use settings::{KubernetesError, KubernetesSettings, Reach};
+pub use inspector::Inspector;
+pub use settings::{KubernetesError, KubernetesSettings, Place, Reach};
 
 /// How long Kubernetes may take for one answer.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -85,22 +88,16 @@ impl Kubernetes {
     ///
     /// [`KubernetesError`] when the cluster is not named, does not answer, or gives too few rights.
     pub async fn connect(settings: KubernetesSettings) -> Result<Self, KubernetesError> {
-        let config = settings.config().await?;
-        let namespace = settings
-            .namespace
-            .clone()
-            .unwrap_or_else(|| config.default_namespace.clone());
+        let config = settings.place.config().await?;
+        let namespace = settings.place.namespace(&config);
         let cluster = config.cluster_url.to_string();
-        let unreachable = |source| KubernetesError::Unreachable {
-            cluster: cluster.clone(),
-            source: Box::new(source),
-        };
-        let client = Client::try_from(config).map_err(unreachable)?;
+        let unreachable = unreachable(&cluster);
+        let client = Client::try_from(config).map_err(&unreachable)?;
         let (version, said) = within(settings::greet(&client))
             .await
-            .map_err(unreachable)?;
+            .map_err(&unreachable)?;
         let missing = within(rights::missing(&client, &namespace, settings.reach)).await;
-        let missing = missing.map_err(unreachable)?;
+        let missing = missing.map_err(&unreachable)?;
         if !missing.is_empty() {
             return Err(KubernetesError::Rights { namespace, missing });
         }

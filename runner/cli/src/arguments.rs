@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use jiff::SignedDuration;
-use mkys_runner::{Computation, Owner, RunName, Session};
+use mkys_runner::{Computation, Image, Owner, RunName, Session};
 
 use crate::progress;
 
@@ -15,13 +16,56 @@ use crate::progress;
 #[command(name = "mkys-run", version, about)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) engine: EngineArguments,
+    pub(crate) at: Executors,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+/// What carries runs out, and whose they are.
+#[derive(Debug, Args)]
+pub(crate) struct Executors {
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
+    /// For how long a run goes on when this program does not
+    #[arg(long, global = true, default_value = "3m", value_name = "DURATION")]
+    pub(crate) lease: SignedDuration,
+    /// Whose runs they are; each `run` and `session` is an owner of its own if it is not named
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) owner: Option<Owner>,
+}
+
+/// Where the cluster is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "On Kubernetes")]
+pub(crate) struct ClusterArguments {
+    /// Runs are on Kubernetes, and not on a container engine
+    #[arg(long, short, global = true)]
+    pub(crate) kubernetes: bool,
+    /// A kubeconfig; by default what kubectl would take
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// A context in it; its current one by default
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The namespace; that of the context by default
+    #[arg(long, short, global = true, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// The image of mkys-keeper, which gives inputs and takes results
+    #[arg(long, global = true, env = "MKYS_KEEPER", value_name = "IMAGE")]
+    pub(crate) keeper: Option<Image>,
+    /// Networks that sessions are reached from, such as 10.20.0.0/24
+    #[arg(long, global = true, value_delimiter = ',', value_name = "NETWORK")]
+    pub(crate) edge: Vec<IpNet>,
+    /// Sessions are reached on ports of nodes, and not at the addresses of their pods
+    #[arg(long, global = true)]
+    pub(crate) node_ports: bool,
+}
+
 /// Where the engine is.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "On a container engine")]
 pub(crate) struct EngineArguments {
     /// The engine's API; the first of /run/podman/podman.sock and /var/run/docker.sock that is there
     #[arg(long, global = true, env = "MKYS_ENGINE", value_name = "SOCKET")]
@@ -41,12 +85,6 @@ pub(crate) struct EngineArguments {
     /// A directory of secrets: each a directory of its name with a file for each of its keys
     #[arg(long, global = true, env = "MKYS_SECRETS", value_name = "DIRECTORY")]
     pub(crate) secrets: Option<PathBuf>,
-    /// For how long a run goes on when this program does not
-    #[arg(long, global = true, default_value = "3m", value_name = "DURATION")]
-    pub(crate) lease: SignedDuration,
-    /// Whose runs they are; each `run` and `session` is an owner of its own if it is not named
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) owner: Option<Owner>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,16 +5,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use mkys_runner::engine::{Inspector, Listed};
-use mkys_runner::{RunName, Work};
+use mkys_runner::{Listed, RunName, Work};
 
-use crate::arguments::EngineArguments;
+use crate::arguments::Executors;
+use crate::executor::{self, Connected, Inspector};
 use crate::progress::{print, say, seconds};
-use crate::start;
-
-async fn inspector(arguments: &EngineArguments) -> Result<Inspector> {
-    Ok(Inspector::connect(arguments.engine.as_deref()).await?)
-}
 
 fn kind(run: &Listed) -> &'static str {
     match run.plan.work {
@@ -23,8 +18,8 @@ fn kind(run: &Listed) -> &'static str {
     }
 }
 
-pub(crate) async fn list(arguments: &EngineArguments, json: bool) -> Result<ExitCode> {
-    let runs = inspector(arguments)
+pub(crate) async fn list(arguments: &Executors, json: bool) -> Result<ExitCode> {
+    let runs = Inspector::connect(arguments)
         .await?
         .runs(arguments.owner.as_ref())
         .await?;
@@ -57,8 +52,8 @@ pub(crate) async fn list(arguments: &EngineArguments, json: bool) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(arguments: &EngineArguments, name: &RunName) -> Result<(Inspector, Listed)> {
-    let inspector = inspector(arguments).await?;
+async fn find(arguments: &Executors, name: &RunName) -> Result<(Inspector, Listed)> {
+    let inspector = Inspector::connect(arguments).await?;
     let mut runs = inspector.runs(arguments.owner.as_ref()).await?;
     runs.retain(|run| run.plan.name == *name);
     match (runs.pop(), runs.is_empty()) {
@@ -68,13 +63,9 @@ async fn find(arguments: &EngineArguments, name: &RunName) -> Result<(Inspector,
     }
 }
 
-pub(crate) async fn logs(
-    arguments: &EngineArguments,
-    name: &RunName,
-    follow: bool,
-) -> Result<ExitCode> {
+pub(crate) async fn logs(arguments: &Executors, name: &RunName, follow: bool) -> Result<ExitCode> {
     let (inspector, run) = find(arguments, name).await?;
-    let mut lines = inspector.logs(&run, None, follow);
+    let mut lines = inspector.logs(&run, follow);
     while let Some(line) = lines.next().await {
         let line = line?;
         match line.error {
@@ -85,15 +76,15 @@ pub(crate) async fn logs(
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn cancel(arguments: &EngineArguments, name: &RunName) -> Result<ExitCode> {
+pub(crate) async fn cancel(arguments: &Executors, name: &RunName) -> Result<ExitCode> {
     let (inspector, run) = find(arguments, name).await?;
     inspector.stop(&run).await?;
     say(&format!("{name} of {} was stopped", run.owner));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn audit(arguments: &EngineArguments, json: bool) -> Result<ExitCode> {
-    let runs = inspector(arguments)
+pub(crate) async fn audit(arguments: &Executors, json: bool) -> Result<ExitCode> {
+    let runs = Inspector::connect(arguments)
         .await?
         .runs(arguments.owner.as_ref())
         .await?;
@@ -112,24 +103,14 @@ pub(crate) async fn audit(arguments: &EngineArguments, json: bool) -> Result<Exi
     })
 }
 
-pub(crate) async fn doctor(arguments: &EngineArguments) -> Result<ExitCode> {
-    let engine = inspector(arguments).await;
-    let init = start::init(arguments)?;
-    let checks = [
-        (
-            "a container engine answers",
-            engine.map(drop).err().map(|error| format!("{error:#}")),
-        ),
-        (
-            "its first process is there",
-            (!mkys_runner::engine::is_static(&init)).then(|| {
-                format!(
-                    "{} is not the static mkys-init: name it with --init",
-                    init.display()
-                )
-            }),
-        ),
-    ];
+pub(crate) async fn doctor(arguments: &Executors) -> Result<ExitCode> {
+    let checks = match arguments.cluster.kubernetes {
+        true => vec![(
+            "Kubernetes answers, and gives the rights that are needed",
+            cluster_fault(arguments).await,
+        )],
+        false => engine_faults(arguments).await?,
+    };
     let mut sound = true;
     for (what, fault) in checks {
         match fault {
@@ -144,4 +125,34 @@ pub(crate) async fn doctor(arguments: &EngineArguments) -> Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+type Check = (&'static str, Option<String>);
+
+async fn engine_faults(arguments: &Executors) -> Result<Vec<Check>> {
+    let engine = Inspector::connect(arguments).await;
+    let init = executor::init(&arguments.engine)?;
+    Ok(vec![
+        (
+            "a container engine answers",
+            engine.map(drop).err().map(|error| format!("{error:#}")),
+        ),
+        (
+            "its first process is there",
+            (!mkys_runner::engine::is_static(&init)).then(|| {
+                format!(
+                    "{} is not the static mkys-init: name it with --init",
+                    init.display()
+                )
+            }),
+        ),
+    ])
+}
+
+/// What connecting does is all that can be wrong.
+async fn cluster_fault(arguments: &Executors) -> Option<String> {
+    match executor::connect(arguments).await {
+        Ok(Connected::Kubernetes(_) | Connected::Engine(_)) => None,
+        Err(error) => Some(format!("{error:#}")),
+    }
 }

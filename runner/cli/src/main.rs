@@ -1,6 +1,7 @@
-//! `mkys-run`: computations and sessions on a container engine, from a terminal.
+//! `mkys-run`: computations and sessions on a container engine or on Kubernetes, from a terminal.
 
 mod arguments;
+mod executor;
 mod inspect;
 mod progress;
 mod start;
@@ -18,16 +19,16 @@ async fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("MKYS_LOG"))
         .with_writer(std::io::stderr)
         .init();
-    let Arguments { engine, command } = arguments;
+    let Arguments { at, command } = arguments;
     let done = match command {
-        Command::Run(run) => start::computation(&engine, run).await,
-        Command::Replay(replay) => start::replay(&engine, replay).await,
-        Command::Session(session) => start::session(&engine, session).await,
-        Command::List { json } => inspect::list(&engine, json).await,
-        Command::Logs { run, follow } => inspect::logs(&engine, &run, follow).await,
-        Command::Cancel { run } => inspect::cancel(&engine, &run).await,
-        Command::Audit { json } => inspect::audit(&engine, json).await,
-        Command::Doctor => inspect::doctor(&engine).await,
+        Command::Run(run) => start::computation(&at, run).await,
+        Command::Replay(replay) => start::replay(&at, replay).await,
+        Command::Session(session) => start::session(&at, session).await,
+        Command::List { json } => inspect::list(&at, json).await,
+        Command::Logs { run, follow } => inspect::logs(&at, &run, follow).await,
+        Command::Cancel { run } => inspect::cancel(&at, &run).await,
+        Command::Audit { json } => inspect::audit(&at, json).await,
+        Command::Doctor => inspect::doctor(&at).await,
         Command::Schema { of } => arguments::schema(of),
         Command::Completions { shell } => arguments::completions(shell),
     };

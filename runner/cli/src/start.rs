@@ -1,50 +1,21 @@
 //! `run` and `session`: one run, seen through to its end.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
-use mkys_runner::engine::{Engine, EngineSettings};
 use mkys_runner::{
-    Computation, Difference, Direct, Input, Keep, Outcome, Owner, Plan, Record, Run, Runner,
+    Computation, Difference, Direct, Executor, Input, Keep, Outcome, Plan, Record, Run, Runner,
     Session, Verdict, Work, input_of,
 };
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{EngineArguments, ReplayArguments, RunArguments, SessionArguments};
+use crate::arguments::{Executors, ReplayArguments, RunArguments, SessionArguments};
+use crate::executor::{self, Connected};
 use crate::progress::{Progress, say};
-
-/// Where the first process is if nobody says: beside this program, as a package has both.
-pub(crate) fn init(arguments: &EngineArguments) -> Result<PathBuf> {
-    if let Some(init) = &arguments.init {
-        return Ok(init.clone());
-    }
-    let own = std::env::current_exe().context("find this program")?;
-    Ok(own.with_file_name("mkys-init"))
-}
-
-fn owner(arguments: &EngineArguments) -> Result<Owner> {
-    if let Some(owner) = &arguments.owner {
-        return Ok(owner.clone());
-    }
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    Ok(format!("cli-{}", &id[..8]).parse()?)
-}
-
-async fn engine(arguments: &EngineArguments) -> Result<Engine> {
-    let settings = EngineSettings::builder()
-        .owner(owner(arguments)?)
-        .init(init(arguments)?)
-        .maybe_socket(arguments.engine.clone())
-        .directory(arguments.directory.clone())
-        .lease(arguments.lease)
-        .maybe_secrets(arguments.secrets.clone())
-        .build();
-    Ok(Engine::connect(settings).await?)
-}
 
 fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     let text = if file == Path::new("-") {
@@ -59,18 +30,45 @@ fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     serde_json::from_str(&text).with_context(|| format!("{} is not right", file.display()))
 }
 
-pub(crate) async fn computation(
-    engine_arguments: &EngineArguments,
-    arguments: RunArguments,
-) -> Result<ExitCode> {
+pub(crate) async fn computation(at: &Executors, arguments: RunArguments) -> Result<ExitCode> {
     let mut computation: Computation = read(&arguments.file)?;
     if let Some(name) = arguments.name {
         computation.name = name;
     }
     let keep = Keep::Directory(arguments.results);
-    let runner = Runner::start_with(engine(engine_arguments).await?, keep, Direct).await?;
+    let (code, _) = compute(at, computation, keep, arguments.json).await?;
+    Ok(code)
+}
+
+/// Runs a computation to its end, on whatever runs are on.
+async fn compute(
+    at: &Executors,
+    computation: Computation,
+    keep: Keep,
+    json: bool,
+) -> Result<(ExitCode, Run)> {
+    match executor::connect(at).await? {
+        Connected::Engine(engine) => compute_on(*engine, computation, keep, json).await,
+        Connected::Kubernetes(cluster) => compute_on(*cluster, computation, keep, json).await,
+    }
+}
+
+async fn compute_on<E: Executor>(
+    executor: E,
+    computation: Computation,
+    keep: Keep,
+    json: bool,
+) -> Result<(ExitCode, Run)> {
+    let runner = Runner::start_with(executor, keep, Direct).await?;
     let run = runner.compute(computation).await?;
-    see_through(&runner, &run, arguments.json).await
+    let code = see_through(&runner, &run, json).await?;
+    Ok((code, run))
+}
+
+async fn play_on<E: Executor>(executor: E, session: Session, json: bool) -> Result<ExitCode> {
+    let runner = Runner::start(executor).await?;
+    let run = runner.play(session)?;
+    see_through(&runner, &run, json).await
 }
 
 /// The computation that a record is of, with the image that ran then, whatever its tag names now.
@@ -106,19 +104,14 @@ fn recorded(folder: &Path, record: &Record) -> Result<Computation> {
         .build())
 }
 
-pub(crate) async fn replay(
-    engine_arguments: &EngineArguments,
-    arguments: ReplayArguments,
-) -> Result<ExitCode> {
+pub(crate) async fn replay(at: &Executors, arguments: ReplayArguments) -> Result<ExitCode> {
     let folder = &arguments.folder;
     let record = Record::read(folder).await;
     let record =
         record.with_context(|| format!("read {} in {}", mkys_runner::RECORD, folder.display()))?;
     let computation = recorded(folder, &record)?;
     let keep = Keep::Directory(arguments.results);
-    let runner = Runner::start_with(engine(engine_arguments).await?, keep, Direct).await?;
-    let run = runner.compute(computation).await?;
-    let code = see_through(&runner, &run, arguments.json).await?;
+    let (code, run) = compute(at, computation, keep, arguments.json).await?;
     let Some(outcome) = run.outcome() else {
         return Ok(code);
     };
@@ -137,21 +130,19 @@ pub(crate) async fn replay(
     Ok(ExitCode::FAILURE)
 }
 
-pub(crate) async fn session(
-    engine_arguments: &EngineArguments,
-    arguments: SessionArguments,
-) -> Result<ExitCode> {
+pub(crate) async fn session(at: &Executors, arguments: SessionArguments) -> Result<ExitCode> {
     let mut session: Session = read(&arguments.file)?;
     if let Some(name) = arguments.name {
         session.name = name;
     }
-    let runner = Runner::start(engine(engine_arguments).await?).await?;
-    let run = runner.play(session)?;
-    see_through(&runner, &run, arguments.json).await
+    match executor::connect(at).await? {
+        Connected::Engine(engine) => play_on(*engine, session, arguments.json).await,
+        Connected::Kubernetes(cluster) => play_on(*cluster, session, arguments.json).await,
+    }
 }
 
 /// Shows a run until it is gone. The first Ctrl-C ends it in order; a second one leaves the rest to its lease.
-async fn see_through(runner: &Runner<Engine>, run: &Run, json: bool) -> Result<ExitCode> {
+async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> Result<ExitCode> {
     let progress = Progress::new(json);
     let (mut interrupted, mut terminated) = (
         signal(SignalKind::interrupt())?,

@@ -8,8 +8,8 @@ use futures_util::stream::BoxStream;
 
 use super::{EngineError, body, dial, engine_name, triage, watch};
 use crate::executor::ExecutorError;
+use crate::listed::Listed;
 use crate::log::{LogLine, LogPlace};
-use crate::plan::Plan;
 use crate::spec::Owner;
 
 /// Looks at runs, whoever's they are. It owns none, so it can be there beside their owners.
@@ -17,17 +17,6 @@ use crate::spec::Owner;
 pub struct Inspector {
     docker: Docker,
     socket: Option<PathBuf>,
-}
-
-/// A run that is there.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Whose it is.
-    pub owner: Owner,
-    /// What it does.
-    pub plan: Plan,
-    /// How the engine says its container is, such as `Up 3 minutes`.
-    pub status: String,
 }
 
 impl Inspector {

@@ -22,12 +22,12 @@ const MANAGER: &str = "mkys-runner";
 /// Where the cluster is, and whose runs they are.
 ///
 /// ```
-/// use mkys_runner::kubernetes::KubernetesSettings;
+/// use mkys_runner::kubernetes::{KubernetesSettings, Place};
 ///
 /// let settings = KubernetesSettings::builder()
 ///     .owner("tournament".parse()?)
 ///     .keeper("registry.example.org/mkys/keeper:0.1".parse()?)
-///     .namespace("games")
+///     .place(Place::builder().namespace("games").build())
 ///     .edge(vec!["10.20.0.0/24".parse()?])
 ///     .build();
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -38,15 +38,9 @@ pub struct KubernetesSettings {
     pub owner: Owner,
     /// The image that has the static `/mkys-keeper`, which stands beside computations that have inputs or results.
     pub keeper: Image,
-    /// A kubeconfig; by default that of `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod that this is in.
-    #[builder(into)]
-    pub kubeconfig: Option<PathBuf>,
-    /// The context in it; its current one by default.
-    #[builder(into)]
-    pub context: Option<String>,
-    /// The namespace; that of the context by default.
-    #[builder(into)]
-    pub namespace: Option<String>,
+    /// Where they are; by default the cluster and the namespace that `kubectl` would use.
+    #[builder(default)]
+    pub place: Place,
     /// How long a run lives on when its owner does not: three minutes by default.
     #[builder(default = SignedDuration::from_mins(3))]
     pub lease: SignedDuration,
@@ -56,6 +50,20 @@ pub struct KubernetesSettings {
     /// How the edge reaches them.
     #[builder(default)]
     pub reach: Reach,
+}
+
+/// A namespace of a cluster.
+#[derive(Clone, Debug, Default, bon::Builder)]
+pub struct Place {
+    /// A kubeconfig; by default that of `KUBECONFIG`, else `~/.kube/config`, else the service account of the pod that this is in.
+    #[builder(into)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; its current one by default.
+    #[builder(into)]
+    pub context: Option<String>,
+    /// The namespace; that of the context by default.
+    #[builder(into)]
+    pub namespace: Option<String>,
 }
 
 /// How sessions are reached.
@@ -72,9 +80,7 @@ pub enum Reach {
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
     /// There is no kubeconfig that can be used, and this is in no pod.
-    #[error(
-        "no cluster is named: give a kubeconfig in KubernetesSettings::kubeconfig or KUBECONFIG"
-    )]
+    #[error("no cluster is named: give a kubeconfig in Place::kubeconfig or KUBECONFIG")]
     Config(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It does not answer.
     #[error("no Kubernetes answers at {cluster}")]
@@ -107,6 +113,14 @@ impl KubernetesSettings {
     pub(super) fn lease_s(&self) -> i64 {
         self.lease.as_secs().max(1)
     }
+}
+
+impl Place {
+    /// The namespace, of a configuration that was read.
+    pub(super) fn namespace(&self, config: &Config) -> String {
+        let own = self.namespace.clone();
+        own.unwrap_or_else(|| config.default_namespace.clone())
+    }
 
     pub(super) async fn config(&self) -> Result<Config, KubernetesError> {
         let boxed =
@@ -133,6 +147,14 @@ impl KubernetesSettings {
             config.connect_timeout = Some(std::time::Duration::from_secs(10));
             config
         })
+    }
+}
+
+/// What an error is when nobody answers there.
+pub(super) fn unreachable(cluster: &str) -> impl Fn(kube::Error) -> KubernetesError {
+    move |source| KubernetesError::Unreachable {
+        cluster: cluster.to_owned(),
+        source: Box::new(source),
     }
 }
 

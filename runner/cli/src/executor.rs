@@ -1,0 +1,121 @@
+//! What runs are on: a container engine, or Kubernetes if that was said.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use futures_util::stream::BoxStream;
+use mkys_runner::engine::{self, Engine, EngineSettings};
+use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
+use mkys_runner::{ExecutorError, Listed, LogLine, Owner};
+
+use crate::arguments::{ClusterArguments, EngineArguments, Executors};
+
+/// An executor, as the owner of runs has it.
+pub(crate) enum Connected {
+    Engine(Box<Engine>),
+    Kubernetes(Box<Kubernetes>),
+}
+
+/// Connects to what was said.
+pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
+    let owner = owner(at)?;
+    let Executors {
+        engine, cluster, ..
+    } = at;
+    if !cluster.kubernetes {
+        let settings = EngineSettings::builder()
+            .owner(owner)
+            .init(init(engine)?)
+            .maybe_socket(engine.engine.clone())
+            .directory(engine.directory.clone())
+            .lease(at.lease)
+            .maybe_secrets(engine.secrets.clone())
+            .build();
+        return Ok(Connected::Engine(Box::new(
+            Engine::connect(settings).await?,
+        )));
+    }
+    let keeper = cluster.keeper.clone();
+    let keeper = keeper.context("name the image of mkys-keeper with --keeper or MKYS_KEEPER")?;
+    let settings = KubernetesSettings::builder()
+        .owner(owner)
+        .keeper(keeper)
+        .place(place(cluster))
+        .lease(at.lease)
+        .edge(cluster.edge.clone())
+        .reach(match cluster.node_ports {
+            true => Reach::NodePort,
+            false => Reach::Pod,
+        })
+        .build();
+    let connected = Kubernetes::connect(settings).await?;
+    Ok(Connected::Kubernetes(Box::new(connected)))
+}
+
+fn owner(at: &Executors) -> Result<Owner> {
+    if let Some(owner) = &at.owner {
+        return Ok(owner.clone());
+    }
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    Ok(format!("cli-{}", &id[..8]).parse()?)
+}
+
+/// Where the first process is if nobody says: beside this program, as a package has both.
+pub(crate) fn init(arguments: &EngineArguments) -> Result<PathBuf> {
+    if let Some(init) = &arguments.init {
+        return Ok(init.clone());
+    }
+    let own = std::env::current_exe().context("find this program")?;
+    Ok(own.with_file_name("mkys-init"))
+}
+
+fn place(cluster: &ClusterArguments) -> Place {
+    Place::builder()
+        .maybe_kubeconfig(cluster.kubeconfig.clone())
+        .maybe_context(cluster.context.clone())
+        .maybe_namespace(cluster.namespace.clone())
+        .build()
+}
+
+/// An executor, as whoever only looks has it.
+pub(crate) enum Inspector {
+    Engine(engine::Inspector),
+    Kubernetes(kubernetes::Inspector),
+}
+
+impl Inspector {
+    /// Connects to what was said.
+    pub(crate) async fn connect(at: &Executors) -> Result<Self> {
+        if at.cluster.kubernetes {
+            let inspector = kubernetes::Inspector::connect(&place(&at.cluster)).await?;
+            return Ok(Self::Kubernetes(inspector));
+        }
+        let inspector = engine::Inspector::connect(at.engine.engine.as_deref()).await?;
+        Ok(Self::Engine(inspector))
+    }
+
+    pub(crate) async fn runs(&self, owner: Option<&Owner>) -> Result<Vec<Listed>, ExecutorError> {
+        match self {
+            Self::Engine(inspector) => inspector.runs(owner).await,
+            Self::Kubernetes(inspector) => inspector.runs(owner).await,
+        }
+    }
+
+    pub(crate) fn logs(
+        &self,
+        run: &Listed,
+        follow: bool,
+    ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+        match self {
+            Self::Engine(inspector) => inspector.logs(run, None, follow),
+            Self::Kubernetes(inspector) => inspector.logs(run, None, follow),
+        }
+    }
+
+    pub(crate) async fn stop(&self, run: &Listed) -> Result<(), ExecutorError> {
+        match self {
+            Self::Engine(inspector) => inspector.stop(run).await,
+            Self::Kubernetes(inspector) => inspector.stop(run).await,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Looks at runs on a cluster without being their owner.
+
+use futures_util::stream::BoxStream;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client};
+
+use super::settings::{Place, unreachable};
+use super::{KubernetesError, logs, names, plan_of, unless_absent, within};
+use crate::executor::ExecutorError;
+use crate::listed::Listed;
+use crate::log::{LogLine, LogPlace};
+use crate::spec::Owner;
+
+/// Looks at runs of one namespace, whoever's they are. It owns none, so it can be there beside their owners.
+#[derive(Clone, Debug)]
+pub struct Inspector {
+    jobs: Api<Job>,
+    pods: Api<Pod>,
+    name: String,
+}
+
+impl Inspector {
+    /// Connects to a cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError`] when none is named or it does not answer.
+    pub async fn connect(place: &Place) -> Result<Self, KubernetesError> {
+        let config = place.config().await?;
+        let namespace = place.namespace(&config);
+        let cluster = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(unreachable(&cluster))?;
+        within(super::settings::greet(&client))
+            .await
+            .map_err(unreachable(&cluster))?;
+        Ok(Self {
+            jobs: Api::namespaced(client.clone(), &namespace),
+            pods: Api::namespaced(client, &namespace),
+            name: format!("Kubernetes at {cluster}, namespace {namespace}"),
+        })
+    }
+
+    fn error(&self, action: String, source: kube::Error) -> ExecutorError {
+        ExecutorError {
+            executor: self.name.clone(),
+            action,
+            source: source.into(),
+        }
+    }
+
+    /// The runs of an owner, or of all owners, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer, or does not let its caller look.
+    pub async fn runs(&self, owner: Option<&Owner>) -> Result<Vec<Listed>, ExecutorError> {
+        let (key, value) = names::MANAGED_BY;
+        let of = owner.map_or_else(|| format!("{key}={value}"), names::of_owner);
+        let listed = within(self.jobs.list(&ListParams::default().labels(&of))).await;
+        let listed = listed.map_err(|error| self.error("list jobs".to_owned(), error))?;
+        let mut runs: Vec<Listed> = listed.into_iter().filter_map(listed_of).collect();
+        runs.sort_by_key(|run| run.plan.submitted);
+        Ok(runs)
+    }
+
+    /// What a run writes, as [`Runner::logs`](crate::Runner::logs) gives it.
+    #[must_use]
+    pub fn logs(
+        &self,
+        run: &Listed,
+        from: Option<LogPlace>,
+        follow: bool,
+    ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
+        let of = names::of_run(&run.owner, &run.plan.name);
+        logs::read(self.pods.clone(), self.name.clone(), of, from, follow)
+    }
+
+    /// Deletes a run's job, as an operator would; its owner says that somebody did. One that is gone already is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer, or does not let its caller do that.
+    pub async fn stop(&self, run: &Listed) -> Result<(), ExecutorError> {
+        let name = names::job_name(&run.owner, &run.plan.name);
+        let deleted = within(self.jobs.delete(&name, &DeleteParams::background())).await;
+        unless_absent(deleted).map_err(|error| self.error(format!("delete job {name}"), error))
+    }
+}
+
+fn listed_of(job: Job) -> Option<Listed> {
+    let plan = plan_of(&job)?;
+    let owner = job.metadata.labels?.get(names::OWNER)?.parse().ok()?;
+    let is_going = job.metadata.deletion_timestamp.is_some();
+    let status = job.status.unwrap_or_default();
+    let ended = status.conditions.iter().flatten();
+    let ended = ended
+        .filter(|condition| condition.status == "True")
+        .find(|condition| ["Complete", "Failed"].contains(&condition.type_.as_str()));
+    let status = match (is_going, ended, status.active) {
+        (true, ..) => "going".to_owned(),
+        (false, Some(ended), _) => ended.type_.to_lowercase(),
+        (false, None, Some(1..)) => "active".to_owned(),
+        (false, None, _) => "waiting".to_owned(),
+    };
+    Some(Listed {
+        owner,
+        plan,
+        status,
+    })
+}

@@ -26,13 +26,28 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// Beyond this, times of a log's lines are in order. What writes them down takes the standard output's and the standard error's
+/// from two threads, so a line may have an earlier time than the one before it.
+const DISORDER: SignedDuration = SignedDuration::from_secs(1);
+
+/// A part of a line, as an executor gives it.
+#[derive(Debug)]
+struct Part {
+    place: LogPlace,
+    error: bool,
+    text: String,
+}
+
 /// Puts lines together as their parts come, finds their places, and leaves out what is before the place that reading is taken up at.
 ///
 /// What a program wrote of a line before it went on with it comes by itself. Whoever takes reading up between such parts misses those
 /// that came before.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    from: Option<LogPlace>,
+    /// The place that reading is taken up at, for as long as its line has not come.
+    sought: Option<LogPlace>,
+    /// What came meanwhile and is later than it: left out once it comes, and given if it turns out to be there no more.
+    held: Vec<Part>,
     last: LogPlace,
     /// Lines that are not whole, of the standard output and of the standard error.
     begun: [Option<(LogPlace, String)>; 2],
@@ -45,7 +60,8 @@ impl Reading {
             lines: 0,
         };
         Self {
-            from,
+            sought: from,
+            held: Vec::new(),
             last,
             begun: [None, None],
         }
@@ -53,21 +69,12 @@ impl Reading {
 
     /// The time to ask an executor for, that gives all lines which may be after the place.
     pub(crate) fn since(from: Option<LogPlace>) -> Option<Timestamp> {
-        from.map(|from| {
-            from.at
-                .saturating_sub(SignedDuration::from_secs(1))
-                .unwrap_or(from.at)
-        })
+        from.map(|from| from.at.saturating_sub(DISORDER).unwrap_or(from.at))
     }
 
-    /// The next part of a line, with its end if it is the last one. Gives the line once it is whole. A part without a time is of the
-    /// time of the one before it.
-    pub(crate) fn part(
-        &mut self,
-        at: Option<Timestamp>,
-        error: bool,
-        text: &str,
-    ) -> Option<LogLine> {
+    /// The next part of a line, with its end if it is the last one. Gives the lines that are whole with it. A part without a time is of
+    /// the time of the one before it.
+    pub(crate) fn part(&mut self, at: Option<Timestamp>, error: bool, text: &str) -> Vec<LogLine> {
         let at = at.unwrap_or(self.last.at);
         let lines = match at == self.last.at {
             true => self.last.lines + 1,
@@ -75,12 +82,34 @@ impl Reading {
         };
         let place = LogPlace { at, lines };
         self.last = place;
-        if self
-            .from
-            .is_some_and(|from| (at, lines) <= (from.at, from.lines))
-        {
-            return None;
+        let text = text.to_owned();
+        let part = Part { place, error, text };
+        let Some(sought) = self.sought else {
+            return self.put(part).into_iter().collect();
+        };
+        if place == sought {
+            self.sought = None;
+            self.held.clear();
+            return Vec::new();
         }
+        if at > sought.at {
+            self.held.push(part);
+        }
+        if at.duration_since(sought.at) > DISORDER {
+            return self.give_held();
+        }
+        Vec::new()
+    }
+
+    /// The place is there no more: what came after it is given.
+    fn give_held(&mut self) -> Vec<LogLine> {
+        self.sought = None;
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().filter_map(|part| self.put(part)).collect()
+    }
+
+    fn put(&mut self, part: Part) -> Option<LogLine> {
+        let Part { place, error, text } = part;
         let begun = &mut self.begun[usize::from(error)];
         let (_, mut line) = begun.take().unwrap_or((place, String::new()));
         match text.strip_suffix('\n') {
@@ -93,20 +122,22 @@ impl Reading {
                 })
             }
             None => {
-                line.push_str(text);
+                line.push_str(&text);
                 *begun = Some((place, line));
                 None
             }
         }
     }
 
-    /// What was written of lines that never became whole.
+    /// What is left at the end: what was held, and what was written of lines that never became whole.
     pub(crate) fn rest(&mut self) -> Vec<LogLine> {
+        let mut lines = self.give_held();
         let rest = [false, true].map(|error| {
             let (place, text) = self.begun[usize::from(error)].take()?;
             Some(LogLine { place, error, text })
         });
-        rest.into_iter().flatten().collect()
+        lines.extend(rest.into_iter().flatten());
+        lines
     }
 }
 
@@ -120,14 +151,43 @@ mod tests {
 
     fn read(from: Option<LogPlace>) -> Vec<LogLine> {
         let since = Reading::since(from).map_or(i64::MIN, Timestamp::as_second);
-        let mut reading = Reading::from(from);
         let given = LINES.iter().filter(|(at, _)| *at > since);
-        given
-            .filter_map(|(at, text)| {
-                let at = Timestamp::from_second(*at).unwrap();
-                reading.part(Some(at), false, &format!("{text}\n"))
-            })
-            .collect()
+        let given = given.map(|(at, text)| (at * 1_000, *text));
+        read_of(&given.collect::<Vec<_>>(), from)
+    }
+
+    /// What is read of lines with times in milliseconds.
+    fn read_of(given: &[(i64, &str)], from: Option<LogPlace>) -> Vec<LogLine> {
+        let mut reading = Reading::from(from);
+        let mut lines = Vec::new();
+        for (at, text) in given {
+            let at = Timestamp::from_millisecond(*at).unwrap();
+            lines.extend(reading.part(Some(at), false, &format!("{text}\n")));
+        }
+        lines.extend(reading.rest());
+        lines
+    }
+
+    #[test]
+    fn times_may_be_in_disorder() {
+        let given = [(10, "one"), (30, "three"), (20, "two"), (40, "four")];
+        let all = read_of(&given, None);
+        for (index, line) in all.iter().enumerate() {
+            let rest = read_of(&given, Some(line.place));
+            assert_eq!(rest, all[index + 1..], "after {}", line.text);
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_there_no_more_is_passed() {
+        let gone = Timestamp::from_millisecond(500).unwrap();
+        let place = Some(LogPlace { at: gone, lines: 1 });
+        let given = [(400, "before"), (900, "soon"), (5_000, "later")];
+        let texts: Vec<_> = read_of(&given, place)
+            .into_iter()
+            .map(|line| line.text)
+            .collect();
+        assert_eq!(texts, ["soon", "later"]);
     }
 
     #[test]
@@ -147,7 +207,7 @@ mod tests {
     #[test]
     fn a_line_comes_once_it_is_whole() {
         let mut reading = Reading::from(None);
-        let mut part = |error, text| reading.part(None, error, text).map(|line| line.text);
+        let mut part = |error, text| reading.part(None, error, text).pop().map(|line| line.text);
         assert_eq!(part(false, "50 %"), None);
         assert_eq!(part(true, "odd\r\n").as_deref(), Some("odd"));
         assert_eq!(part(false, " 60 %"), None);

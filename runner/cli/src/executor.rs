@@ -80,7 +80,7 @@ fn place(cluster: &ClusterArguments) -> Place {
 /// An executor, as whoever only looks has it.
 pub(crate) enum Inspector {
     Engine(engine::Inspector),
-    Kubernetes(kubernetes::Inspector),
+    Kubernetes(Box<kubernetes::Inspector>),
 }
 
 impl Inspector {
@@ -88,7 +88,7 @@ impl Inspector {
     pub(crate) async fn connect(at: &Executors) -> Result<Self> {
         if at.cluster.kubernetes {
             let inspector = kubernetes::Inspector::connect(&place(&at.cluster)).await?;
-            return Ok(Self::Kubernetes(inspector));
+            return Ok(Self::Kubernetes(Box::new(inspector)));
         }
         let inspector = engine::Inspector::connect(at.engine.engine.as_deref()).await?;
         Ok(Self::Engine(inspector))

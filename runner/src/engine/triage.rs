@@ -97,8 +97,8 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
     Some(failure(cause, message.trim()))
 }
 
-/// A part of a line of a log, whose time the engine wrote before it; gives the line once it is whole.
-pub(super) fn log_part(reading: &mut Reading, part: &LogOutput) -> Option<LogLine> {
+/// A part of a line of a log, whose time the engine wrote before it; gives the lines that are whole with it.
+pub(super) fn log_part(reading: &mut Reading, part: &LogOutput) -> Vec<LogLine> {
     let error = matches!(part, LogOutput::StdErr { .. });
     let text = String::from_utf8_lossy(part.as_ref());
     let timed = text.split_once(' ').and_then(|(at, text)| {
@@ -152,7 +152,7 @@ mod tests {
         let mut reading = Reading::from(None);
         let mut line = |text: &'static str| {
             let message = text.into();
-            log_part(&mut reading, &LogOutput::StdOut { message })
+            log_part(&mut reading, &LogOutput::StdOut { message }).pop()
         };
         let timed = line("2026-11-25T09:00:00.5Z  two words \n");
         let at = "2026-11-25T09:00:00.5Z".parse().ok();

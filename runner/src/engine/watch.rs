@@ -68,8 +68,8 @@ pub(super) fn logs(
     let parts = parts.map(Some).chain(stream::iter([None]));
     let lines = parts.map(move |part| match part {
         Some(Ok(part)) => triage::log_part(&mut reading, &part)
-            .map(Ok)
             .into_iter()
+            .map(Ok)
             .collect(),
         Some(Err(source)) => vec![Err(ExecutorError {
             executor: executor.clone(),

@@ -168,25 +168,23 @@ fn lines(
     from: Option<LogPlace>,
 ) -> impl Stream<Item = std::io::Result<LogLine>> {
     let state = (Box::pin(opened), Reading::from(from), Vec::new());
-    stream::unfold(Some(state), |state| async {
+    let lines = stream::unfold(Some(state), |state| async {
         let (mut opened, mut reading, mut bytes) = state?;
-        loop {
-            bytes.clear();
-            match opened.read_until(b'\n', &mut bytes).await {
-                Ok(0) => {
-                    let rest = reading.rest().into_iter().next()?;
-                    return Some((Ok(rest), None));
-                }
-                Ok(_) => {
-                    let text = String::from_utf8_lossy(&bytes);
-                    let (at, text) = timed(&text);
-                    if let Some(line) = reading.part(at, false, text) {
-                        return Some((Ok(line), Some((opened, reading, bytes))));
-                    }
-                }
-                Err(error) => return Some((Err(error), None)),
+        bytes.clear();
+        Some(match opened.read_until(b'\n', &mut bytes).await {
+            Ok(0) => (Ok(reading.rest()), None),
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let (at, text) = timed(&text);
+                let lines = reading.part(at, false, text);
+                (Ok(lines), Some((opened, reading, bytes)))
             }
-        }
+            Err(error) => (Err(error), None),
+        })
+    });
+    lines.flat_map(|lines: std::io::Result<Vec<LogLine>>| match lines {
+        Ok(lines) => stream::iter(lines.into_iter().map(Ok).collect::<Vec<_>>()),
+        Err(error) => stream::iter(vec![Err(error)]),
     })
 }
 

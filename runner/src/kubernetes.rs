@@ -22,7 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use jiff::SignedDuration;
@@ -50,6 +50,8 @@ pub use settings::{KubernetesError, KubernetesSettings, Place, Reach};
 
 /// How long Kubernetes may take for one answer.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How often a call is asked again that nobody else asks again; ten seconds in all.
+const TRIES: usize = 8;
 /// Leases that are renewed at once.
 const AT_ONCE: usize = 16;
 /// Beside its grace period, how long what is left of a run may take to go away before it is looked for again.
@@ -93,15 +95,13 @@ impl Kubernetes {
         let cluster = config.cluster_url.to_string();
         let unreachable = unreachable(&cluster);
         let client = Client::try_from(config).map_err(&unreachable)?;
-        let (version, said) = within(settings::greet(&client))
-            .await
-            .map_err(&unreachable)?;
-        let missing = within(rights::missing(&client, &namespace, settings.reach)).await;
+        let (version, said) = settings::greet(&client).await.map_err(&unreachable)?;
+        let missing = rights::missing(&client, &namespace, settings.reach).await;
         let missing = missing.map_err(&unreachable)?;
         if !missing.is_empty() {
             return Err(KubernetesError::Rights { namespace, missing });
         }
-        within(settings::close(&client, &namespace, &settings))
+        settings::close(&client, &namespace, &settings)
             .await
             .map_err(|source| KubernetesError::Policies {
                 namespace: namespace.clone(),
@@ -508,6 +508,28 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
             let late = format!("no answer within {} s", ANSWER.as_secs());
             Err(kube::Error::Service(late.into()))
         }
+    }
+}
+
+/// As [`within`], and asks again what may be answered the next time: for the calls that nobody else asks again.
+async fn patient<T, F: Future<Output = Result<T, kube::Error>>>(
+    call: impl Fn() -> F,
+) -> Result<T, kube::Error> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(2))
+        .with_max_times(TRIES)
+        .with_jitter();
+    let asked = (|| within(call())).retry(waits).when(is_passing);
+    asked.await
+}
+
+/// Whether the same call may be answered the next time: the server has too much to do, or is being started.
+fn is_passing(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 429 | 500..=599),
+        kube::Error::SerdeError(_) | kube::Error::BuildRequest(_) => false,
+        _ => true,
     }
 }
 

@@ -10,7 +10,9 @@ use jiff::SignedDuration;
 use mkys_acceptance::place::Place;
 use mkys_acceptance::platform::engine::ContainerEngine;
 use mkys_runner::engine::{Engine, EngineSettings};
-use mkys_runner::{Cause, Computation, Container, Executor, Outcome, Run, Runner, Verdict};
+use mkys_runner::{
+    Cause, Computation, Container, Executor, Outcome, Resources, Run, Runner, Verdict,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -218,6 +220,8 @@ pub(crate) fn shell_line(bench: &impl Bench, line: &str) -> Container {
     Container::builder()
         .image(bench.image().parse().unwrap())
         .command(["/bin/sh", "-c", line])
+        // stories that go on beside each other are to find room on one machine
+        .resources(Resources::builder().cpu_millis(200).memory_mib(256).build())
         .build()
 }
 

@@ -7,18 +7,19 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mkys_acceptance::place::Place;
 use mkys_acceptance::platform::cluster::{self, Cluster};
-use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings, Place};
+use mkys_runner::kubernetes::Place as Where;
+use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
 use uuid::Uuid;
 
 use crate::bench::{Bench, engine, static_program};
 
 /// Where stories are, unless they need a namespace of their own.
-const NAMESPACE: &str = "stories";
+pub(crate) const NAMESPACE: &str = "stories";
 
 /// What all stories on the cluster share.
 pub(crate) struct Shared {
     pub(crate) cluster: Cluster,
-    image: &'static str,
+    pub(crate) image: &'static str,
     pub(crate) keeper: String,
     kubeconfig: PathBuf,
 }
@@ -31,7 +32,7 @@ pub(crate) struct ClusterBench {
     kubeconfig: PathBuf,
 }
 
-fn shared() -> &'static Shared {
+pub(crate) fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
         let (engine, image) = engine();
@@ -57,6 +58,11 @@ fn shared() -> &'static Shared {
 }
 
 impl Shared {
+    /// A kubeconfig for an account in the stories' namespace.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     fn kubectl(&self, words: &[&str]) -> String {
         self.cluster.kubectl(words).unwrap()
     }
@@ -139,7 +145,7 @@ impl ClusterBench {
     }
 
     pub(crate) fn settings(&self) -> KubernetesSettings {
-        let place = Place::builder()
+        let place = Where::builder()
             .kubeconfig(&self.kubeconfig)
             .namespace(&self.namespace)
             .build();

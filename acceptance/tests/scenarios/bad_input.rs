@@ -1,5 +1,7 @@
 //! Bad input: one clear error that names the thing, at plan, and nothing made.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::world::stage::{PROVIDER, flat};
@@ -7,10 +9,15 @@ use crate::world::{Cloud, Stage, each_cli};
 
 /// A plan must fail with one error that has all these words. Gives what was said, on one line.
 pub(crate) fn refuses(stage: &Stage, what: &str, words: &[&str]) -> String {
+    refuses_all(stage, what, 1, words)
+}
+
+/// A plan must fail with so many errors that have all these words between them.
+fn refuses_all(stage: &Stage, what: &str, errors: usize, words: &[&str]) -> String {
     let ended = stage.run(&["plan", "-no-color"]);
     let said = flat(&ended.said);
     assert_eq!(ended.code, 1, "{what}: {said}");
-    assert_eq!(said.matches("Error: ").count(), 1, "{what}: {said}");
+    assert_eq!(said.matches("Error: ").count(), errors, "{what}: {said}");
     for word in words {
         assert!(said.contains(word), "{what} does not say {word:?}: {said}");
     }
@@ -158,6 +165,16 @@ fn what_the_cloud_does_not_have_is_said_at_plan_with_the_nearest_name() {
             stage.write(&text);
             refuses(stage, what, words);
         }
+        // whoever mends one thing must not meet the next only then
+        let quota = "-admin\", users = [\"alicia\"], quota = { instances = 0 } }";
+        stage.write(&server(&name, "mkys-tinny", "smal", "").replace("-admin\" }", quota));
+        let words = [
+            "Unknown user \"alicia\"",
+            "Unknown image \"mkys-tinny\"",
+            "Unknown flavor \"smal\"",
+            "The quota cannot hold the blade: instances",
+        ];
+        refuses_all(stage, "several things at once", 4, &words);
         let external = format!("{PROVIDER}\nexternal_networks = {{ users = \"user\" }}");
         stage.write_with(&external, &project(""));
         refuses(
@@ -212,32 +229,78 @@ fn a_cloud_that_is_not_as_the_settings_say_is_named() {
             &name,
             &format!("project = {{ group = \"{name}-admin\" }}"),
         ));
-        let mut closed = lab();
-        closed["auth"]["auth_url"] = "http://127.0.0.1:9/v3".into();
-        let mut nowhere = lab();
-        nowhere["region_name"] = "Nowhere".into();
-        let mut stranger = lab();
-        stranger["auth"]["password"] = "wrong".into();
-        for (what, settings, words) in [
+        let source = "cloud \"lab\" of ";
+        let file = "other.yaml (named by `cloud` in the provider's configuration)";
+        let changed = |change: fn(&mut Value)| {
+            let mut settings = lab();
+            change(&mut settings);
+            settings
+        };
+        let cases = [
             (
                 "a closed port",
-                closed,
-                &["127.0.0.1:9", "cannot be reached"][..],
+                changed(|lab| lab["auth"]["auth_url"] = "http://127.0.0.1:9/v3".into()),
+                &[
+                    "Keystone at http://127.0.0.1:9/v3 cannot be reached: connection refused",
+                    "The address is `auth_url` of",
+                    source,
+                    file,
+                ][..],
+            ),
+            (
+                "an unknown host",
+                changed(|lab| lab["auth"]["auth_url"] = "http://keystone.invalid:5000".into()),
+                &["keystone.invalid:5000/v3 cannot be reached", source, file],
+            ),
+            (
+                "another service's address",
+                changed(|lab| lab["auth"]["auth_url"] = "http://127.0.0.1:9696".into()),
+                &["No Keystone answers at http://127.0.0.1:9696/v3", file],
             ),
             (
                 "a region without services",
-                nowhere,
+                changed(|lab| lab["region_name"] = "Nowhere".into()),
                 &["catalogue has no", "Nowhere", "RegionOne"],
             ),
             (
                 "a wrong password",
-                stranger,
-                &["\"admin\"", "refuses the credential"],
+                changed(|lab| lab["auth"]["password"] = "wrong".into()),
+                &[
+                    "Error: The cloud refuses the credentials",
+                    "says to user \"admin\": The request you have made requires authentication.",
+                    source,
+                    file,
+                    "Next: ",
+                    "openstack --os-cloud lab token issue",
+                ],
             ),
-        ] {
+        ];
+        for (what, settings, words) in cases {
             clouds(stage, &settings);
-            refuses(stage, what, words);
+            let began = Instant::now();
+            let said = refuses(stage, what, words);
+            assert!(!said.contains("error sending request"), "{said}");
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(8), "{what}: {took:?}");
         }
+        let variables = [
+            ("OS_AUTH_URL", "http://127.0.0.1:5000/v3"),
+            ("OS_USERNAME", "admin"),
+            ("OS_PASSWORD", "wrong"),
+            ("OS_PROJECT_NAME", "admin"),
+        ];
+        for (name, value) in variables {
+            stage.set(name, value);
+        }
+        stage.write_with(
+            "",
+            &blade(&name, &format!("project = {{ group = \"{name}-admin\" }}")),
+        );
+        let words = [
+            "The cloud refuses the credentials",
+            "the environment (OS_*)",
+        ];
+        refuses(stage, "a wrong password in the environment", &words);
     });
 }
 

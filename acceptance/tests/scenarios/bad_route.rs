@@ -94,6 +94,39 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
 }
 
 #[test]
+fn the_edges_token_is_asked_for_by_routes_alone() {
+    each_cli("token", |stage| {
+        let name = stage.project("a");
+        let blade = format!(
+            "resource \"mkys_blade\" \"this\" {{
+               name    = \"{name}\"
+               project = {{ group = \"{name}-admin\" }}
+             }}
+             "
+        );
+        let provider = "cloud = \"lab\"\nedge = { url = \"http://127.0.0.1:9\" }";
+        stage.write_with(provider, &blade);
+        stage.plan_changes();
+
+        let route = route("a.mkys.test", "198.51.100.50:80");
+        stage.write_with(provider, &format!("{blade}{route}"));
+        let words = [
+            "The edge has no token",
+            "MKYS_EDGE_TOKEN",
+            "mkys_route.this",
+        ];
+        refuses(stage, "a route without a token", &words);
+
+        stage.set("MKYS_EDGE_TOKEN", "mkys_x");
+        let words = [
+            "The edge at http://127.0.0.1:9 cannot be reached: connection refused",
+            "`edge.url`",
+        ];
+        refuses(stage, "an edge that is not there", &words);
+    });
+}
+
+#[test]
 fn two_routes_of_one_configuration_have_not_the_same_place() {
     each_cli("twice", |stage| {
         let edge = Beside::start(stage);

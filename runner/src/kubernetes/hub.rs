@@ -92,8 +92,18 @@ impl Hub {
             entry.uid.clone_from(&job.metadata.uid);
             entry.started = started(job);
         }
-        if let Some(observation) = runs.pods.get(run).map(triage::observe) {
-            runs.see(run, observation);
+        let Some(pod) = runs.pods.get(run) else {
+            return;
+        };
+        match runs.whose(run, pod) {
+            Whose::Its => {
+                let observation = triage::observe(pod);
+                runs.see_unless_ended(run, observation);
+            }
+            Whose::Other => {
+                runs.pods.remove(run);
+            }
+            Whose::Unknown => {}
         }
     }
 
@@ -114,10 +124,7 @@ impl Hub {
 
     /// Something was seen of a run, unless its end was.
     pub(super) fn see(&self, run: &RunName, observation: Observation) {
-        let mut runs = self.runs();
-        if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
-            runs.see(run, observation);
-        }
+        self.runs().see_unless_ended(run, observation);
     }
 
     /// A pod is there. Gives the plan of the run if it is to be given its inputs now.
@@ -126,14 +133,15 @@ impl Hub {
         // who changed which field is most of it, and of no use here
         pod.metadata.managed_fields = None;
         let mut runs = self.runs();
-        if !runs.is_of_run(&run, &pod) {
+        let whose = runs.whose(&run, &pod);
+        if whose == Whose::Other {
             return None;
         }
         let observation = triage::observe(&pod);
-        let wants = triage::wants_inputs(&pod);
+        let wants = triage::wants_inputs(&pod) && whose == Whose::Its;
         runs.pods.insert(run.clone(), pod);
-        if runs.entries.get(&run).is_some_and(|entry| !entry.ended) {
-            runs.see(&run, observation);
+        if whose == Whose::Its {
+            runs.see_unless_ended(&run, observation);
         }
         let entry = runs.entries.get_mut(&run)?;
         let begins = wants && !entry.fed;
@@ -170,12 +178,13 @@ impl Hub {
     fn gone(&self, run: &RunName, last: &Pod) {
         {
             let mut runs = self.runs();
-            if !runs.is_of_run(run, last) {
+            let whose = runs.whose(run, last);
+            if whose == Whose::Other {
                 return;
             }
             runs.pods.remove(run);
-            if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
-                runs.see(run, triage::gone(last));
+            if whose == Whose::Its {
+                runs.see_unless_ended(run, triage::gone(last));
             }
         }
         self.went.send_replace(());
@@ -215,12 +224,32 @@ impl Hub {
     }
 }
 
+/// Whose a pod is that carries a run's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The run's.
+    Its,
+    /// Of a run of that name before it, which is going away.
+    Other,
+    /// That is known once the run's job is there.
+    Unknown,
+}
+
 impl Runs {
-    /// Whether a pod is of the job that is known under the run's name, and not of one before it.
-    fn is_of_run(&self, run: &RunName, pod: &Pod) -> bool {
+    fn whose(&self, run: &RunName, pod: &Pod) -> Whose {
         let known = self.entries.get(run).and_then(|entry| entry.uid.as_deref());
         let mut owners = pod.metadata.owner_references.iter().flatten();
-        known.is_none_or(|uid| owners.any(|owner| owner.uid == uid))
+        match known {
+            None => Whose::Unknown,
+            Some(uid) if owners.any(|owner| owner.uid == uid) => Whose::Its,
+            Some(_) => Whose::Other,
+        }
+    }
+
+    fn see_unless_ended(&mut self, run: &RunName, observation: Observation) {
+        if self.entries.get(run).is_some_and(|entry| !entry.ended) {
+            self.see(run, observation);
+        }
     }
 
     fn see(&mut self, run: &RunName, observation: Observation) {
@@ -253,4 +282,71 @@ fn started(job: &Job) -> Option<Timestamp> {
     // one that was created a moment ago starts a moment later
     let created = job.metadata.creation_timestamp.as_ref();
     started.or(created).filter(|_| !is_held).map(clock::at)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::spec::Computation;
+
+    async fn plan() -> Plan {
+        let computation = json!({ "name": "one", "container": { "image": "a" } });
+        let computation: Computation = serde_json::from_value(computation).unwrap();
+        Plan::computation(computation, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap()
+    }
+
+    fn job(uid: &str) -> Job {
+        serde_json::from_value(json!({ "metadata": { "uid": uid } })).unwrap()
+    }
+
+    fn ended_pod(uid: &str, code: i32) -> Pod {
+        let owner = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": "one-x", "uid": uid });
+        let status = json!({ "name": "run", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": { "exitCode": code } } });
+        serde_json::from_value(json!({
+            "metadata": { "name": format!("one-{uid}"), "labels": { names::RUN: "one" }, "ownerReferences": [owner] },
+            "status": { "containerStatuses": [status] },
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pod_of_the_run_before_it_says_nothing_of_a_run() {
+        let (hub, plan) = (Hub::new(), plan().await);
+        let mut seen = hub.watch();
+        hub.pod(ended_pod("before", 143));
+        hub.expect(&plan);
+        hub.pod(ended_pod("before", 143));
+        hub.pod_gone(&ended_pod("before", 143));
+        assert!(seen.try_recv().is_err(), "its job is not there yet");
+        hub.has(&plan.name, &job("own"));
+        hub.pod(ended_pod("before", 143));
+        assert!(seen.try_recv().is_err());
+        hub.pod(ended_pod("own", 0));
+        let ended = seen.try_recv().unwrap().observation;
+        assert!(
+            matches!(ended, Observation::Exited { code: 0, .. }),
+            "{ended:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_came_before_its_job_was_known_is_seen() {
+        let (hub, plan) = (Hub::new(), plan().await);
+        let mut seen = hub.watch();
+        hub.pod(ended_pod("own", 7));
+        hub.expect(&plan);
+        hub.has(&plan.name, &job("own"));
+        let ended = seen.try_recv().unwrap().observation;
+        assert!(
+            matches!(ended, Observation::Exited { code: 7, .. }),
+            "{ended:?}"
+        );
+        assert!(seen.try_recv().is_err(), "its end is said once");
+    }
 }

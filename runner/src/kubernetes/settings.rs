@@ -13,7 +13,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 use serde::Deserialize;
 
-use super::policy;
+use super::{patient, policy};
 use crate::spec::{Image, Owner};
 
 /// Who makes the network policies, as the cluster writes it down.
@@ -166,19 +166,28 @@ struct Version {
 
 /// The cluster's version, and its time.
 pub(super) async fn greet(client: &Client) -> Result<(String, Timestamp), kube::Error> {
-    let request = http::Request::get("/version").body(Body::empty());
-    let answer = client
-        .send(request.map_err(kube::Error::HttpError)?)
-        .await?;
+    let ask = || async {
+        let request = http::Request::get("/version").body(Body::empty());
+        let answer = client
+            .send(request.map_err(kube::Error::HttpError)?)
+            .await?;
+        let said = said(&answer);
+        let body = answer.into_body().collect_bytes().await?;
+        // what says something else is no API server that is up
+        let version: Version =
+            serde_json::from_slice(&body).map_err(|error| kube::Error::Service(error.into()))?;
+        Ok((version.git_version, said))
+    };
+    patient(ask).await
+}
+
+/// The server's time, by an answer.
+fn said<B>(answer: &http::Response<B>) -> Timestamp {
     let date = answer.headers().get(http::header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(rfc2822::parse);
     // a cluster whose answers have no date has this machine's time
-    let said = date
-        .and_then(Result::ok)
-        .map_or_else(Timestamp::now, |date| date.timestamp());
-    let body = answer.into_body().collect_bytes().await?;
-    let version: Version = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
-    Ok((version.git_version, said))
+    date.and_then(Result::ok)
+        .map_or_else(Timestamp::now, |date| date.timestamp())
 }
 
 /// Makes the owner's network policies, as they are to be.
@@ -193,7 +202,8 @@ pub(super) async fn close(
         let (api, parameters) = (&api, &parameters);
         async move {
             let name = policy.name_any();
-            api.patch(&name, parameters, &Patch::Apply(&policy)).await
+            let patch = Patch::Apply(&policy);
+            patient(|| api.patch(&name, parameters, &patch)).await
         }
     });
     future::try_join_all(applied).await.map(drop)

@@ -1,0 +1,37 @@
+//! Numbers that look as if nobody chose them, and are the same for the same seed.
+
+/// A small generator (SplitMix64: <https://prng.di.unimi.it/splitmix64.c>, in the public domain).
+#[derive(Clone, Debug)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64, index: u64) -> Self {
+        let mut chance = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index));
+        chance.next();
+        chance
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from one to another.
+    pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + self.next() % (most - least + 1)
+    }
+
+    /// One of these.
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        let index = usize::try_from(self.between(0, all.len() as u64 - 1)).unwrap();
+        all[index].clone()
+    }
+
+    /// Once in so many times.
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+        self.between(1, times) == 1
+    }
+}

@@ -1,0 +1,160 @@
+//! What is tried, drawn from a seed, and what has to come of it.
+
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+
+/// A trial.
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    pub(crate) work: Work,
+    /// How long the command goes on, in seconds.
+    pub(crate) seconds: u64,
+    pub(crate) fate: Fate,
+    /// Whether its owner has Kubernetes through somebody who loses answers.
+    pub(crate) bad_line: bool,
+}
+
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Succeeds,
+    HasInputs,
+    ExitsWithSeven,
+    TakesTooMuchMemory,
+    IgnoresSignals,
+    Session,
+}
+
+/// What becomes of its owner.
+#[derive(Clone, Debug)]
+pub(crate) enum Fate {
+    /// Nothing.
+    Lives,
+    /// It is killed when the run is there, and started anew after so many milliseconds.
+    ComesBack { when: When, after_ms: u64 },
+    /// It is killed for good.
+    Dies { when: When },
+}
+
+/// When an owner is killed.
+#[derive(Clone, Debug)]
+pub(crate) enum When {
+    /// When the run comes to this state, and so many milliseconds more.
+    At { state: &'static str, more_ms: u64 },
+    /// So many milliseconds after it was started.
+    After { ms: u64 },
+}
+
+const STATES: [&str; 4] = ["submitted", "starting", "running", "ending"];
+
+/// The trial of a number.
+pub(crate) fn draw(seed: u64, index: u64) -> Trial {
+    let mut chance = Chance::new(seed, index);
+    let work = chance.one_of(&[
+        Work::Succeeds,
+        Work::Succeeds,
+        Work::HasInputs,
+        Work::ExitsWithSeven,
+        Work::TakesTooMuchMemory,
+        Work::IgnoresSignals,
+        Work::Session,
+    ]);
+    let when = match chance.once_in(3) {
+        true => When::After {
+            ms: chance.between(0, 4_000),
+        },
+        false => When::At {
+            state: chance.one_of(&STATES),
+            more_ms: chance.between(0, 500),
+        },
+    };
+    let fate = match chance.between(1, 10) {
+        1..=2 => Fate::Lives,
+        3..=7 => Fate::ComesBack {
+            when,
+            after_ms: chance.between(0, 8_000),
+        },
+        _ => Fate::Dies { when },
+    };
+    Trial {
+        work,
+        seconds: chance.between(2, 8),
+        fate,
+        bad_line: chance.once_in(2),
+    }
+}
+
+impl Trial {
+    /// The lease, in seconds: one that outlasts the weather where the owner is to go on, a short one where its end is waited for.
+    pub(crate) fn lease_s(&self) -> u64 {
+        match self.fate {
+            Fate::Dies { .. } => 10,
+            _ => 150,
+        }
+    }
+
+    /// `run` or `session`.
+    pub(crate) fn command(&self) -> &'static str {
+        match self.work {
+            Work::Session => "session",
+            _ => "run",
+        }
+    }
+
+    /// What is to be run, as JSON.
+    pub(crate) fn spec(&self, image: &str) -> Value {
+        let seconds = self.seconds;
+        let line = match self.work {
+            Work::Succeeds => format!("sleep {seconds}; printf 42 >/mkys/out/answer"),
+            Work::HasInputs => format!("sleep {seconds}; cat /mkys/in/question >/mkys/out/answer"),
+            Work::ExitsWithSeven => format!("sleep {seconds}; exit 7"),
+            Work::TakesTooMuchMemory => format!("sleep {seconds}; tail /dev/zero"),
+            Work::IgnoresSignals => "trap '' TERM; while :; do sleep 1; done".to_owned(),
+            Work::Session => {
+                format!(
+                    "echo hello >/tmp/index.html; httpd -p 8080 -h /tmp; sleep {}",
+                    seconds + 10
+                )
+            }
+        };
+        let container = json!({
+            "image": image, "command": ["/bin/sh", "-c", line],
+            "resources": { "cpu_millis": 100, "memory_mib": 64, "files_mib": 8 },
+        });
+        match self.work {
+            Work::Session => json!({ "name": "one", "container": container, "port": 8080 }),
+            Work::HasInputs => json!({
+                "name": "one", "container": container, "results": ["answer"],
+                "inputs": { "question": { "text": "42" } },
+            }),
+            Work::Succeeds => {
+                json!({ "name": "one", "container": container, "results": ["answer"] })
+            }
+            Work::IgnoresSignals => {
+                json!({ "name": "one", "container": container, "deadline": format!("{seconds}s") })
+            }
+            _ => json!({ "name": "one", "container": container }),
+        }
+    }
+
+    /// Whether an outcome is one that may come of it.
+    pub(crate) fn allows(&self, outcome: &Value) -> bool {
+        const ANSWER: &str = "73475cb40a568e8da8a045ced110137e159f890ac4da883b6b17dc651b3a8049";
+        let verdict = &outcome["verdict"];
+        let failed = |cause: &str| verdict["verdict"] == "failed" && verdict["cause"] == cause;
+        let succeeded = verdict["verdict"] == "succeeded";
+        match self.work {
+            Work::Succeeds => succeeded && outcome["results"][0]["sha256"] == ANSWER,
+            Work::HasInputs => {
+                // an owner that was killed before it had given them has them no more
+                (succeeded && outcome["results"][0]["sha256"] == ANSWER)
+                    || (failed("cancelled") && !matches!(self.fate, Fate::Lives))
+            }
+            Work::ExitsWithSeven => failed("exit"),
+            Work::TakesTooMuchMemory => failed("out_of_memory"),
+            Work::IgnoresSignals => failed("deadline"),
+            Work::Session => succeeded,
+        }
+    }
+}

@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 
-.PHONY: demo demo-down lab lab-down check test bench docs
+.PHONY: demo demo-down lab lab-down check test trials bench docs
 
 demo: ## a blade on a real cloud, a visitor through a real NGINX; leaves everything up (TF= chooses the CLI)
 	$(CARGO) build --quiet -p mkys-acceptance --bins
@@ -26,6 +26,9 @@ check: ## the quick half: format, lints, unit, golden and property tests
 
 test: ## everything, on the lab's real services, with terraform and tofu
 	scripts/test.sh
+
+trials: ## runs whose owners are killed and whose executors go away (N= of them on each, drawn from SEED=)
+	scripts/trials.sh
 
 bench: lab ## side by side with peers; writes docs/benchmarks.md (WHAT= names sections)
 	$(CARGO) build --quiet --release -p terraform-provider-mkys -p mkys-edge -p mkys-acceptance --bin bench --bin mkys-edge --bin terraform-provider-mkys

@@ -14,6 +14,8 @@ lab=$!
 trap 'kill "$lab" 2>/dev/null || true' EXIT INT TERM
 tofu=$(acceptance/cli/build-tofu.sh)
 terraform=$(command -v terraform || acceptance/cli/build-terraform.sh)
+MKYS_KUBERNETES=$(acceptance/cli/build-kubernetes.sh)
+export MKYS_KUBERNETES
 cargo build --quiet --workspace --bins --examples
 
 say "format, lints, unit, golden, property and doc tests"
@@ -50,11 +52,14 @@ export MKYS_CLIS
 say "session routes on a real NGINX"
 cargo test --quiet -p mkys-acceptance --test edge_sessions
 
-say "runs on a container engine"
+say "runs on a container engine and on Kubernetes"
 MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
 MKYS_ROC_VALIDATOR=$(acceptance/cli/ro-crate-validator.sh)
 export MKYS_STATIC MKYS_ROC_VALIDATOR
-cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=2
+cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=4
+
+say "trials: owners are killed, executors go away"
+N=${N:-6} cargo test --quiet -p mkys-acceptance --test trials
 
 say "scenarios on the lab"
 # last: its closing lines are the ones that whoever runs this reads

@@ -74,4 +74,6 @@ mod pages {
     struct Start;
     #[doc = include_str!("../../docs/runner/sessions.md")]
     struct Sessions;
+    #[doc = include_str!("../../docs/runner/kubernetes.md")]
+    struct OnKubernetes;
 }

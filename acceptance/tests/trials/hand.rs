@@ -152,13 +152,12 @@ impl Hand for Cluster {
             "kube-scheduler",
         ]);
         // what is longer than a minute is what leases are for
-        let most = if component == "kube-apiserver" {
-            60_000
-        } else {
-            15_000
+        let away_ms = match component {
+            "kube-apiserver" if chance.once_in(4) => 60_000,
+            _ => chance.between(0, 12_000),
         };
         cluster.stop_component(component).unwrap();
-        std::thread::sleep(Duration::from_millis(chance.between(0, most)));
+        std::thread::sleep(Duration::from_millis(away_ms));
         cluster.start_component(component).unwrap();
         self.proxy.reset();
         component

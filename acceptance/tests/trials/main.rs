@@ -27,7 +27,7 @@ use hand::{Cluster, Engine, Hand};
 use std::sync::Arc;
 
 /// How many trials go on beside each other.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 fn number(variable: &str, default: u64) -> u64 {
     let said = std::env::var(variable).ok();

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Trials of the runner on both executors: N of them on each, drawn from SEED. Says at the end how many there were and what went away meanwhile.
+set -eu
+cd "$(dirname "$0")/.."
+MKYS_KUBERNETES=$(acceptance/cli/build-kubernetes.sh)
+MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
+export MKYS_KUBERNETES MKYS_STATIC
+cargo build --quiet -p mkys-run -p mkys-acceptance --bins
+N=${N:-100} SEED=${SEED:-1} cargo test --quiet -p mkys-acceptance --test trials -- --nocapture

@@ -28,7 +28,16 @@ pub(crate) struct Configured {
     /// Whether a blade's group may have the role `admin`.
     pub(crate) allow_admin_role: bool,
     /// The edge, for routes.
-    pub(crate) edge: Option<EdgeClient>,
+    pub(crate) edge: Result<EdgeClient, NoEdge>,
+}
+
+/// Why there is no way to an edge. Blades need none, so it is told only to those who ask for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoEdge {
+    /// Nobody named one.
+    Unnamed,
+    /// The one at this address has no token.
+    NoToken(String),
 }
 
 impl Platform {
@@ -67,12 +76,20 @@ impl Configured {
 
     /// The edge, for work that needs it.
     pub(crate) fn edge(&self) -> Result<&EdgeClient, Diagnostics> {
-        self.edge.as_ref().ok_or_else(|| {
-            Diagnostics::error(
+        self.edge.as_ref().map_err(|none| match none {
+            NoEdge::Unnamed => Diagnostics::error(
                 "No edge is named",
-                "Set `edge = { url, token }` in the provider's configuration, or MKYS_EDGE_URL \
-                 and MKYS_EDGE_TOKEN.",
-            )
+                "A route is made by the edge: set `edge = { url }` in the provider's configuration \
+                 or MKYS_EDGE_URL, and MKYS_EDGE_TOKEN.",
+            ),
+            NoEdge::NoToken(url) => Diagnostics::error(
+                "The edge has no token",
+                format!(
+                    "A route is asked for at the edge, {url}, with a token: set MKYS_EDGE_TOKEN, or \
+                     `edge.token` in the provider's configuration. An administrator of the edge \
+                     makes one with `mkys-edge token create --role requester`."
+                ),
+            ),
         })
     }
 }

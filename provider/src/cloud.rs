@@ -7,12 +7,16 @@ mod call;
 mod config;
 mod error;
 mod identity;
+mod reach;
 mod retry;
 pub mod services;
 mod session;
+mod sign_in;
+mod source;
 
 pub use call::{Call, Service};
 pub use config::{ConfigError, Credentials, Environment};
 pub use error::CloudError;
 pub use identity::Identity;
+pub(crate) use reach::why;
 pub use session::{Cloud, Session};

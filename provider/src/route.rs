@@ -20,6 +20,7 @@ use mkys_plugin::{
 };
 use uuid::Uuid;
 
+use crate::cloud::why;
 use crate::platform::Platform;
 use model::{AccessModel, DecisionModel, Model};
 use places::Places;
@@ -239,6 +240,13 @@ async fn wait(
 
 /// An edge's error, at the attribute that it is about.
 fn told(error: EdgeError) -> Diagnostics {
+    if let EdgeError::Unreachable { url, source } = &error {
+        return Diagnostics::error(
+            format!("The edge at {url} cannot be reached: {}", why(source)),
+            "The address is `edge.url` of the provider's configuration, or MKYS_EDGE_URL.\nNext: \
+             correct it, or see to it that mkys-edge runs and that this machine gets there.",
+        );
+    }
     let at = |refusal: &Refusal| refusal.field.as_deref().and_then(attribute);
     let path = match &error {
         EdgeError::Invalid { refusal }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::source::{NamedBy, Source};
+
 /// Where settings come from; an argument, so that it can be tested.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -75,11 +77,17 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// No client can be made.
+    #[error("the client of the cloud cannot be made: {reason}")]
+    Client {
+        /// Why not.
+        reason: String,
+    },
     /// A setting is missing.
-    #[error("{cloud} lacks {what}")]
+    #[error("{place} lacks {what}")]
     Missing {
-        /// Which cloud.
-        cloud: String,
+        /// What was read.
+        place: String,
         /// The setting.
         what: &'static str,
     },
@@ -118,6 +126,7 @@ pub(crate) struct Named {
 /// Everything needed to talk to a cloud.
 #[derive(Clone, Debug)]
 pub struct Credentials {
+    pub(crate) source: Source,
     pub(crate) auth_url: String,
     pub(crate) proof: Proof,
     pub(crate) project: Option<Named>,
@@ -134,13 +143,18 @@ impl Credentials {
     ///
     /// When no cloud is named, it is not to be found, or lacks something.
     pub fn read(cloud: Option<&str>, environment: &Environment) -> Result<Self, ConfigError> {
-        match cloud.or_else(|| environment.get("OS_CLOUD")) {
-            Some(cloud) => Self::of_cloud(cloud, environment),
-            None => Self::of_environment(environment),
+        match (cloud, environment.get("OS_CLOUD")) {
+            (Some(cloud), _) => Self::of_cloud(cloud, NamedBy::Configuration, environment),
+            (None, Some(cloud)) => Self::of_cloud(cloud, NamedBy::Variable, environment),
+            (None, None) => Self::of_environment(environment),
         }
     }
 
-    fn of_cloud(cloud: &str, environment: &Environment) -> Result<Self, ConfigError> {
+    fn of_cloud(
+        cloud: &str,
+        named_by: NamedBy,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
         let mut read = Vec::new();
         let mut known = Vec::new();
         for path in environment.files() {
@@ -149,12 +163,18 @@ impl Credentials {
             };
             read.push(path.display().to_string());
             if let Some(mut settings) = clouds.get(cloud).cloned() {
-                if let Some(secure) = self::clouds(&path.with_file_name("secure.yaml"))?
-                    && let Some(secret) = secure.get(cloud)
-                {
+                let secure = self::clouds(&path.with_file_name("secure.yaml"))?;
+                let secret = secure.as_ref().and_then(|secure| secure.get(cloud));
+                if let Some(secret) = secret {
                     merge(&mut settings, secret);
                 }
-                return Self::of_settings(&format!("cloud {cloud:?}"), &settings);
+                let source = Source::File {
+                    cloud: cloud.to_owned(),
+                    secure: secret.is_some(),
+                    path,
+                    named_by,
+                };
+                return Self::of_settings(source, &settings);
             }
             known.extend(clouds.keys().cloned());
         }
@@ -194,10 +214,10 @@ impl Credentials {
             }
         }
         settings.insert("auth".into(), Value::Object(auth));
-        Self::of_settings("the environment (OS_*)", &Value::Object(settings))
+        Self::of_settings(Source::Environment, &Value::Object(settings))
     }
 
-    fn of_settings(cloud: &str, settings: &Value) -> Result<Self, ConfigError> {
+    fn of_settings(source: Source, settings: &Value) -> Result<Self, ConfigError> {
         let text = |key: &str| settings.get(key).and_then(Value::as_str).map(str::to_owned);
         let auth = |key: &str| {
             let value = settings.get("auth").and_then(|auth| auth.get(key));
@@ -207,7 +227,7 @@ impl Credentials {
                 .filter(|value| !value.is_empty())
         };
         let missing = |what| ConfigError::Missing {
-            cloud: cloud.to_owned(),
+            place: source.to_string(),
             what,
         };
         let named = |what: &str| {
@@ -261,6 +281,7 @@ impl Credentials {
             interface: text("interface").unwrap_or_else(|| "public".to_owned()),
             ca_file: text("cacert").map(PathBuf::from),
             verify,
+            source,
         })
     }
 

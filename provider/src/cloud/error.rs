@@ -6,6 +6,12 @@ use serde_json::Value;
 use super::call::Service;
 use super::config::ConfigError;
 
+/// What leads a person to the cause of an error. It stands as the error's source, because that is what a diagnostic shows below its
+/// title.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Hint(pub(super) String);
+
 /// A failure of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
@@ -13,25 +19,35 @@ pub enum CloudError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// No answer came.
-    #[error("{} at {url} cannot be reached", service.name())]
+    #[error("{} at {url} cannot be reached: {why}", service.name())]
     Unreachable {
         /// The service asked.
         service: Service,
         /// Its address.
         url: String,
-        /// Why not.
+        /// Why not, in the system's words.
+        why: String,
+        /// Where the address came from.
         #[source]
-        source: reqwest::Error,
+        hint: Hint,
     },
     /// Keystone does not accept the credential.
-    #[error("Keystone at {url} refuses the credential of {who}: {reason}")]
+    #[error("The cloud refuses the credentials")]
     Credential {
-        /// Keystone's address.
+        /// Keystone's own words, and where the credential came from.
+        #[source]
+        hint: Hint,
+    },
+    /// Something answers where Keystone should, and not as Keystone does.
+    #[error("No Keystone answers at {url}: {status}")]
+    NotKeystone {
+        /// The address.
         url: String,
-        /// Whose.
-        who: String,
-        /// Keystone's own words.
-        reason: String,
+        /// HTTP status.
+        status: StatusCode,
+        /// Where the address came from.
+        #[source]
+        hint: Hint,
     },
     /// The cloud has no such service.
     #[error(
@@ -89,6 +105,15 @@ impl CloudError {
     /// Whether the caller lacks the right.
     pub fn is_forbidden(&self) -> bool {
         self.status() == Some(StatusCode::FORBIDDEN)
+    }
+
+    /// The whole of it, for a place within a text of ours.
+    pub(crate) fn told(&self) -> String {
+        use std::error::Error;
+        match self.source() {
+            Some(hint) => format!("{self}. {hint}"),
+            None => self.to_string(),
+        }
     }
 
     fn status(&self) -> Option<StatusCode> {

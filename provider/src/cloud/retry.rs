@@ -1,6 +1,6 @@
 //! The one policy by which calls are tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{Method, StatusCode};
@@ -14,6 +14,29 @@ pub(super) enum Attempt {
     NotConnected,
     /// The connection was made, and no answer came: it may have happened.
     Unanswered,
+}
+
+/// How long a cloud that has never answered is asked again. Its address is more likely wrong than its service about to come, and a
+/// connection that times out was tried several times by the system already.
+pub(super) const FIRST: Duration = Duration::from_secs(3);
+
+/// How long silence is borne.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// As long as the [`pauses`] last: the cloud has answered before.
+    Known,
+    /// Until then, and no longer.
+    Until(Instant),
+}
+
+impl Patience {
+    /// Whether there may be another try at `then`. An answer, even a bad one, says that somebody is there.
+    pub(super) fn allows(self, attempt: Attempt, then: Instant) -> bool {
+        match (self, attempt) {
+            (Self::Known, _) | (_, Attempt::Answered(_)) => true,
+            (Self::Until(limit), _) => then <= limit,
+        }
+    }
 }
 
 /// Whether trying again can help, and can do no harm.
@@ -70,6 +93,18 @@ mod tests {
         for (method, attempt, expected) in cases {
             assert_eq!(again(&method, attempt), expected, "{method} {attempt:?}");
         }
+    }
+
+    #[test]
+    fn silence_of_a_cloud_that_never_answered_is_not_borne_for_long() {
+        let now = Instant::now();
+        let first = Patience::Until(now + FIRST);
+        let busy = Attempt::Answered(StatusCode::SERVICE_UNAVAILABLE);
+        let (soon, late) = (now + FIRST / 2, now + FIRST * 2);
+        assert!(first.allows(Attempt::NotConnected, soon));
+        assert!(!first.allows(Attempt::NotConnected, late));
+        assert!(first.allows(busy, late));
+        assert!(Patience::Known.allows(Attempt::NotConnected, late));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Sessions: a credential within one project, its token kept and renewed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use jiff::ToSpan;
 use reqwest::header::HeaderMap;
@@ -13,9 +14,10 @@ use tokio::sync::Mutex;
 
 use super::call::{Call, Service};
 use super::config::{ConfigError, Credentials};
-use super::error::{CloudError, reason};
+use super::error::{CloudError, Hint, reason};
 use super::identity::Identity;
-use super::retry::{self, Attempt};
+use super::reach;
+use super::retry::{self, Attempt, Patience};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(120);
@@ -29,6 +31,9 @@ struct Inner {
     credentials: Credentials,
     http: reqwest::Client,
     tokens: Mutex<HashMap<Option<String>, Arc<Token>>>,
+    /// When Keystone was first asked; it has not answered until it has given a token.
+    first: OnceLock<Instant>,
+    answered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -70,15 +75,17 @@ impl Cloud {
                 .map_err(|reason| error(reason.to_string()))?;
             http = http.tls_certs_merge(certificates);
         }
-        let http = http.build().map_err(|source| CloudError::Unreachable {
-            service: Service::Identity,
-            url: credentials.auth_url.clone(),
-            source,
+        let http = http.build().map_err(|error| {
+            CloudError::from(ConfigError::Client {
+                reason: reach::why(&error),
+            })
         })?;
         Ok(Self(Arc::new(Inner {
             credentials,
             http,
             tokens: Mutex::default(),
+            first: OnceLock::new(),
+            answered: AtomicBool::new(false),
         })))
     }
 
@@ -125,6 +132,15 @@ impl Cloud {
             .remove(&project.map(str::to_owned));
     }
 
+    /// How long Keystone may stay silent. Blades of one plan sign in one after another, so the time of a cloud that has never answered
+    /// counts from the first of them.
+    fn patience(&self) -> Patience {
+        match self.0.answered.load(Ordering::Relaxed) {
+            true => Patience::Known,
+            false => Patience::Until(*self.0.first.get_or_init(Instant::now) + retry::FIRST),
+        }
+    }
+
     async fn authenticate(&self, project: Option<&str>) -> Result<Token, CloudError> {
         let credentials = &self.0.credentials;
         let mut auth = json!({ "identity": credentials.identity() });
@@ -144,26 +160,12 @@ impl Cloud {
         let body = json!({ "auth": auth });
         let request = || self.0.http.post(&url).json(&body);
         // a token more does no harm, so this POST may be repeated like a read
-        let answer = send(&reqwest::Method::GET, request)
+        let answer = send(&reqwest::Method::GET, self.patience(), request)
             .await
-            .map_err(|source| unreachable(Service::Identity, &keystone, source))?;
+            .map_err(|error| credentials.unreachable(&error))?;
+        self.0.answered.store(true, Ordering::Relaxed);
         if !answer.status.is_success() {
-            let reason = reason(&answer.body);
-            return Err(if answer.status == reqwest::StatusCode::UNAUTHORIZED {
-                CloudError::Credential {
-                    url: keystone,
-                    who: credentials.who(),
-                    reason,
-                }
-            } else {
-                CloudError::Refused {
-                    service: Service::Identity,
-                    method: reqwest::Method::POST,
-                    path: "/auth/tokens".to_owned(),
-                    status: answer.status,
-                    reason,
-                }
-            });
+            return Err(credentials.refused(answer.status, &answer.body));
         }
         #[derive(serde::Deserialize)]
         struct Body {
@@ -258,9 +260,9 @@ impl Session {
                     None => request,
                 }
             };
-            let answer = send(&call.method, request)
+            let answer = send(&call.method, Patience::Known, request)
                 .await
-                .map_err(|source| unreachable(call.service, &base, source))?;
+                .map_err(|error| self.unreachable(call.service, &base, &error))?;
             tracing::debug!(
                 service = call.service.name(),
                 method = %call.method,
@@ -299,6 +301,25 @@ impl Session {
         services
             .iter()
             .try_for_each(|service| self.endpoint(&identity, *service).map(drop))
+    }
+
+    fn unreachable(&self, service: Service, url: &str, error: &reqwest::Error) -> CloudError {
+        let credentials = &self.cloud.0.credentials;
+        if service == Service::Identity {
+            return credentials.unreachable(error);
+        }
+        let region = credentials.region.as_deref().unwrap_or("(any)");
+        let hint = format!(
+            "The address is that of region {region} and interface {} in the catalogue of Keystone at {}.",
+            credentials.interface,
+            credentials.keystone()
+        );
+        CloudError::Unreachable {
+            service,
+            url: url.to_owned(),
+            why: reach::why(error),
+            hint: Hint(hint),
+        }
     }
 
     fn endpoint(&self, identity: &Identity, service: Service) -> Result<String, CloudError> {
@@ -341,6 +362,7 @@ struct Answer {
 /// Sends a request by the policy of [`retry`].
 async fn send(
     method: &reqwest::Method,
+    patience: Patience,
     request: impl Fn() -> reqwest::RequestBuilder,
 ) -> Result<Answer, reqwest::Error> {
     let mut pauses = retry::pauses();
@@ -362,20 +384,15 @@ async fn send(
         };
         let failed = !matches!(attempt, Attempt::Answered(status) if status.is_success());
         match pauses.next() {
-            Some(pause) if failed && retry::again(method, attempt) => {
+            Some(pause)
+                if failed
+                    && retry::again(method, attempt)
+                    && patience.allows(attempt, Instant::now() + pause) =>
+            {
                 tracing::debug!(?attempt, ?pause, "trying again");
                 tokio::time::sleep(pause).await;
             }
             _ => return result,
         }
-    }
-}
-
-fn unreachable(service: Service, url: &str, source: reqwest::Error) -> CloudError {
-    // the URL stands in our own message already
-    CloudError::Unreachable {
-        service,
-        url: url.to_owned(),
-        source: source.without_url(),
     }
 }

@@ -29,6 +29,17 @@ fn place(service: Service, project: &str) -> (String, &'static str) {
     }
 }
 
+/// The limits that a service's refusal names, by our names.
+pub fn named(reason: &str) -> Vec<&'static str> {
+    let words: Vec<_> = reason
+        .split(|one: char| !one.is_alphanumeric() && one != '_')
+        .collect();
+    let is_named = |name: &str| words.contains(&name);
+    let limits = LIMITS.into_iter();
+    let named = limits.filter(|(name, _, there)| is_named(name) || is_named(there));
+    named.map(|(name, ..)| name).collect()
+}
+
 /// Sets the limits that `quota` names.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::resolve::{self, Resolved};
 use super::state::{Id, Private};
 use super::{Blade, project, snapshots};
 use crate::cloud::services::{heat, quota};
-use crate::cloud::{Cloud, Session};
+use crate::cloud::{Cloud, CloudError, Session};
 use crate::duration;
 use crate::platform::Configured;
 
@@ -187,7 +187,8 @@ fn set_expected(
     planned.endpoints = Attr::Known(endpoints.collect());
 }
 
-/// What only the cloud can say: names, rights, quota, what is in the way, Heat's own objection.
+/// What only the cloud can say: names, rights, quota, what is in the way, Heat's own objection. All that is wrong is said at once; a
+/// cloud that does not answer is said alone.
 async fn online(
     configured: &Configured,
     cloud: &Cloud,
@@ -198,12 +199,14 @@ async fn online(
     let own = cloud.own();
     // the project exists once the blade does
     let id = prior.and_then(|prior| prior.id.as_str()?.parse::<Id>().ok());
+    let mut problems = Diagnostics::new();
     let session = match (&wanted.project, &id) {
         (Some(project), id) => {
             project::check_rights(cloud).await?;
-            project::people(configured, &own, project).await?;
+            project::look_up(configured, &own, project, &mut problems).await?;
             if id.is_none() {
-                project::find(&own, &wanted.name).await?;
+                let found = project::in_the_way(&own, &wanted.name).await?;
+                problems.extend(found.err());
             }
             id.as_ref()
                 .map_or_else(|| own.clone(), |id| cloud.project(&id.project))
@@ -213,14 +216,15 @@ async fn online(
             own.clone()
         }
     };
-    let resolved = resolve::resolve(configured, &session, wanted, compiled).await?;
+    let resolved = resolve::look_up(configured, &session, wanted, compiled, &mut problems).await?;
     let side_by_side = |one: &&Replacement| one.strategy == Strategy::SideBySide;
     let second = replaced.iter().filter(side_by_side);
     let second: Vec<_> = second.map(|one| &one.server).collect();
-    let mut problems = resolve::quota_problems(wanted, &resolved.sizes, &second);
+    problems.extend(resolve::quota_problems(wanted, &resolved.sizes, &second));
     if wanted.project.is_none() {
         if prior.is_none() {
-            stack_in_the_way(&session, wanted).await?;
+            let stood = in_the_way(&session, wanted).await?;
+            problems.extend(stood.err());
         }
         let project = own.identity().await?.project.unwrap_or_default().id;
         let free = quota::free(&session, &project).await?;
@@ -235,11 +239,11 @@ async fn online(
     problems.into_result()?;
     heat::validate(&session, &compiled.template, &resolved.parameters)
         .await
-        .map_err(|error| {
-            let mut diagnostics =
-                Diagnostics::error("Heat would not take the blade's template", "");
-            diagnostics.extend(Diagnostics::from(error));
-            diagnostics
+        .map_err(|error| match error {
+            CloudError::Refused { .. } => {
+                Diagnostics::error("Heat would not take the blade's template", error.told())
+            }
+            _ => error.into(),
         })?;
     Ok(resolved)
 }
@@ -249,11 +253,19 @@ pub(super) async fn stack_in_the_way(
     session: &Session,
     wanted: &Definition,
 ) -> Result<Option<heat::Stack>, Diagnostics> {
+    Ok(in_the_way(session, wanted).await??)
+}
+
+/// The same, where a stack in the way is one problem among others.
+async fn in_the_way(
+    session: &Session,
+    wanted: &Definition,
+) -> Result<Result<Option<heat::Stack>, Diagnostic>, CloudError> {
     let Some(stack) = heat::stack(session, wanted.name.as_ref()).await? else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     if super::stack::is_unfinished(session, &stack).await? {
-        return Ok(Some(stack));
+        return Ok(Ok(Some(stack)));
     }
     let (summary, detail) = if stack.has_tag(super::stack::MARK) {
         (
@@ -275,9 +287,9 @@ pub(super) async fn stack_in_the_way(
             ),
         )
     };
-    Err(Diagnostic::error(summary, detail)
-        .at(Path::root("name"))
-        .into())
+    Ok(Err(
+        Diagnostic::error(summary, detail).at(Path::root("name"))
+    ))
 }
 
 /// Says of each replaced server how, and what that costs.

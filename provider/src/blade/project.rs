@@ -35,14 +35,26 @@ fn group_mark(blade: &BladeName) -> String {
     format!("Administrators of MKYS blade {blade}")
 }
 
-/// Looks a project's role and users up, and says what must not be.
+/// Looks a project's role and users up; what must not be is an error.
 pub(super) async fn people(
     configured: &Configured,
     session: &Session,
     project: &Project,
 ) -> Result<People, Diagnostics> {
-    let at = Path::root("project");
     let mut problems = Diagnostics::new();
+    let people = look_up(configured, session, project, &mut problems).await?;
+    problems.into_result()?;
+    Ok(people)
+}
+
+/// The same, where what must not be is one problem among others.
+pub(super) async fn look_up(
+    configured: &Configured,
+    session: &Session,
+    project: &Project,
+    problems: &mut Diagnostics,
+) -> Result<People, CloudError> {
+    let at = Path::root("project");
     if project.role == "admin" && !configured.allow_admin_role {
         let detail = "Under OpenStack's default policies the role `admin` on one project is \
                       administrator of the whole cloud. Use `member`; or, where the cloud's \
@@ -72,7 +84,6 @@ pub(super) async fn people(
             }
         }
     }
-    problems.into_result()?;
     Ok(People {
         role: role.map(|role| role.id).unwrap_or_default(),
         users,
@@ -169,12 +180,20 @@ pub(super) async fn check_own(cloud: &Cloud) -> Result<(), Diagnostics> {
 
 /// Looks whether a project can have the blade's name.
 pub(super) async fn find(session: &Session, blade: &BladeName) -> Result<Found, Diagnostics> {
+    Ok(in_the_way(session, blade).await??)
+}
+
+/// The same, where a project in the way is one problem among others.
+pub(super) async fn in_the_way(
+    session: &Session,
+    blade: &BladeName,
+) -> Result<Result<Found, Diagnostic>, CloudError> {
     let Some(project) = keystone::project_by_name(session, blade.as_ref(), DOMAIN).await? else {
-        return Ok(Found::Nothing);
+        return Ok(Ok(Found::Nothing));
     };
     let marked = |mark: &str| project.tags.iter().any(|tag| tag == mark);
     if marked(CREATING) && marked(MARK) {
-        return Ok(Found::Unfinished(project));
+        return Ok(Ok(Found::Unfinished(project)));
     }
     let (summary, detail) = if marked(MARK) {
         (
@@ -194,9 +213,9 @@ pub(super) async fn find(session: &Session, blade: &BladeName) -> Result<Found, 
             ),
         )
     };
-    Err(Diagnostic::error(summary, detail)
-        .at(Path::root("name"))
-        .into())
+    Ok(Err(
+        Diagnostic::error(summary, detail).at(Path::root("name"))
+    ))
 }
 
 /// Makes the project, marked as unfinished.

@@ -37,6 +37,20 @@ pub(super) async fn resolve(
     blade: &Blade,
     compiled: &Compiled,
 ) -> Result<Resolved, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let resolved = look_up(configured, session, blade, compiled, &mut problems).await?;
+    problems.into_result()?;
+    Ok(resolved)
+}
+
+/// The same, where what the cloud does not have is one problem among others.
+pub(super) async fn look_up(
+    configured: &Configured,
+    session: &Session,
+    blade: &Blade,
+    compiled: &Compiled,
+    problems: &mut Diagnostics,
+) -> Result<Resolved, CloudError> {
     let mut services = SERVICES.to_vec();
     if blade
         .servers
@@ -46,12 +60,11 @@ pub(super) async fn resolve(
         services.push(Service::Volume);
     }
     session.require(&services).await?;
-    let mut problems = Diagnostics::new();
     let mut resolved = Resolved {
         parameters: compiled.secrets.clone(),
         ..Resolved::default()
     };
-    external(configured, session, blade, &mut resolved, &mut problems).await?;
+    external(configured, session, blade, &mut resolved, problems).await?;
     if !blade.servers.is_empty() {
         let offer = Offer {
             images: catalogue::images(session).await?,
@@ -59,10 +72,9 @@ pub(super) async fn resolve(
             key_pairs: catalogue::key_pairs(session).await?,
         };
         for (name, revision) in &compiled.revisions {
-            offer.server(blade, name, revision, &mut resolved, &mut problems);
+            offer.server(blade, name, revision, &mut resolved, problems);
         }
     }
-    problems.into_result()?;
     Ok(resolved)
 }
 

@@ -64,10 +64,12 @@ fn check_rights(actor: &Actor, planned: &Model, targets: &Targets) -> Result<(),
         }
     };
     actor.check_asks().map_err(refused(None))?;
-    if let Some(blade) = planned.blade_name() {
-        actor.check_blade(blade).map_err(refused(Some("blade")))?;
-    }
     let mut problems = Diagnostics::new();
+    if let Some(blade) = planned.blade_name()
+        && let Err(problem) = actor.check_blade(blade).map_err(refused(Some("blade")))
+    {
+        problems.extend(problem);
+    }
     for target in targets.values() {
         if let Err(problem) = actor
             .check_target(*target)

@@ -207,7 +207,7 @@ impl Guard {
             match id {
                 Ok(id) => guard.0.push((held, id)),
                 Err(error) => {
-                    failed = Some(format!("{}: {error}", held.said()));
+                    failed = Some(format!("{}: {}", held.said(), error.told()));
                     break;
                 }
             }
@@ -267,7 +267,7 @@ impl Guard {
             let marked =
                 volume::mark_snapshot(session, &id, &BTreeMap::from([(KEPT, "true")])).await;
             let marked = marked.map_or_else(
-                |error| format!(" (it could not be marked as kept: {error})"),
+                |error| format!(" (it could not be marked as kept: {})", error.told()),
                 |()| String::new(),
             );
             said.push_str(&format!(

@@ -33,7 +33,7 @@ impl fmt::Display for GaveUp {
             Self::Cancelled => f.write_str("it was interrupted"),
             Self::Late(said) => write!(f, "the time is up and {said}"),
             Self::Stuck(said) => f.write_str(said),
-            Self::Cloud(error) => write!(f, "{error}"),
+            Self::Cloud(error) => f.write_str(&error.told()),
         }
     }
 }
@@ -53,10 +53,10 @@ impl GaveUp {
                 let detail = format!("{said}. {next}");
                 Diagnostic::error(format!("Stopped while {doing}"), detail).into()
             }
+            // one cause is one error
             Self::Cloud(error) => {
-                let mut diagnostics = Diagnostics::from(error);
-                diagnostics.push(Diagnostic::error(format!("Stopped while {doing}"), next));
-                diagnostics
+                let detail = format!("{}\n{next}", error.told());
+                Diagnostic::error(format!("Stopped while {doing}"), detail).into()
             }
         }
     }

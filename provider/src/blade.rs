@@ -4,6 +4,7 @@
 //! crate validate and build, [`create`], [`update`] and [`delete`] apply, [`stack`] and [`project`]
 //! hold the calls.
 
+mod advice;
 mod create;
 mod definition;
 mod delete;
@@ -13,6 +14,7 @@ mod import;
 mod model;
 mod plan;
 mod project;
+mod project_change;
 mod read;
 mod resolve;
 mod schema;

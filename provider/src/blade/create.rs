@@ -14,7 +14,7 @@ use super::resolve::{self, Resolved};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::GaveUp;
-use super::{Blade, project};
+use super::{Blade, advice, project};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::platform::Configured;
@@ -301,7 +301,8 @@ impl Creation<'_> {
                 ));
             }
         }
-        detail.push_str("\nNext: correct what is named above and apply again.");
+        let next = advice::next(&reasons, self.wanted.project.is_some());
+        detail.push_str(&format!("\n{next}"));
         Err(Diagnostic::error(format!("Blade {name} could not be created"), detail).into())
     }
 
@@ -317,14 +318,15 @@ impl Creation<'_> {
                 self.slot.remove();
                 Diagnostic::warning("The blade's project was taken away again", "").into()
             }
-            Err(error) => {
-                let mut problems = Diagnostics::from(error);
-                problems.push(Diagnostic::warning(
-                    format!("Project {id} of the unfinished blade still exists"),
-                    "It is in the state: destroy it, or apply again.",
-                ));
-                problems
-            }
+            // most often the cause is the one that is told already, so it is no error of its own
+            Err(error) => Diagnostic::warning(
+                format!("Project {id} of the unfinished blade still exists"),
+                format!(
+                    "It could not be taken away: {}\nIt is in the state: destroy it, or apply again.",
+                    error.told()
+                ),
+            )
+            .into(),
         }
     }
 }

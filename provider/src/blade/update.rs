@@ -7,21 +7,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, Template};
+use mkys_blade::{Blade as Definition, Compiled, Project, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
 use super::create::{minutes_until, valid};
 use super::model::Model;
 use super::plan::{self, Operation};
+use super::project_change::ProjectChange;
 use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::Patience;
-use super::{Blade, drift, project, resolve};
+use super::{Blade, advice, drift, project, resolve};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
+use crate::platform::Configured;
 
 /// An update under way.
 struct Change<'a> {
@@ -36,6 +38,8 @@ struct Change<'a> {
     cx: &'a Context,
     deadline: Instant,
     guard: Guard,
+    /// What was changed of the project, until it is taken back.
+    project: Option<ProjectChange>,
 }
 
 const NEXT: &str = "The next apply looks where things stand and goes on from there.";
@@ -61,26 +65,29 @@ impl Blade {
         let wanted = valid(&planned)?;
         let own = cloud.own();
         let session = match &wanted.project {
-            Some(project) => {
-                let people = project::people(configured, &own, project).await?;
-                let before = valid(&prior).ok().and_then(|before| before.project);
+            Some(_) => {
                 project::enter(&own, &id.project).await?;
-                project::describe(&own, &id.project, &wanted).await?;
-                project::apply(
-                    &own,
-                    &wanted.name,
-                    &id.project,
-                    project,
-                    before.as_ref(),
-                    &people,
-                )
-                .await?;
                 cloud.project(&id.project)
             }
-            None => own,
+            None => own.clone(),
         };
         let compiled = plan::compile(configured, &wanted, &private, Some(&prior));
+        // all that can be known beforehand is, before anything is changed
         let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
+        let project = match &wanted.project {
+            Some(stated) => {
+                let change = change_project(configured, &own, &id, &wanted, stated, &prior).await?;
+                if change.is_some() {
+                    // whatever becomes of the rest, this is what the project has
+                    let mut model = prior.clone();
+                    model.project.clone_from(&planned.project);
+                    model.description.clone_from(&planned.description);
+                    slot.save_model(model);
+                }
+                change
+            }
+            None => None,
+        };
         let mut parameters = private.parameters.clone();
         parameters.extend(resolved.parameters.clone());
         let replaced = plan::replacements(&private, &wanted, &compiled);
@@ -97,9 +104,17 @@ impl Blade {
             cx,
             deadline,
             guard: Guard::default(),
+            project,
         };
-        let stack = change.run().await?;
-        drift::repair(&change.session, &stack, &change.compiled.template).await?;
+        let changed = async {
+            let stack = change.run().await?;
+            drift::repair(&change.session, &stack, &change.compiled.template).await?;
+            Ok(stack)
+        };
+        let stack = match changed.await {
+            Ok(stack) => stack,
+            Err(problems) => return Err(change.with_project(problems)),
+        };
         let mut model = planned;
         model.set_outputs(&change.wanted, &id.project, &stack);
         let private = Private {
@@ -113,7 +128,62 @@ impl Blade {
     }
 }
 
+/// Puts the project as the definition has it. Gives what there is to take back.
+async fn change_project(
+    configured: &Configured,
+    own: &Session,
+    id: &Id,
+    wanted: &Definition,
+    stated: &Project,
+    prior: &Model,
+) -> Result<Option<ProjectChange>, Diagnostics> {
+    let people = project::people(configured, own, stated).await?;
+    let before = valid(prior).ok();
+    let was = before.as_ref().and_then(|before| before.project.as_ref());
+    let change = match (&before, was) {
+        (Some(before), Some(was)) => {
+            // a user who is gone from the cloud can't be put back, and must not stop the update
+            let mut ignored = Diagnostics::new();
+            let people = project::look_up(configured, own, was, &mut ignored).await?;
+            ProjectChange::prepare(own, &id.project, before, wanted, people).await?
+        }
+        _ => None,
+    };
+    let changed = async {
+        project::describe(own, &id.project, wanted).await?;
+        project::apply(own, &wanted.name, &id.project, stated, was, &people).await
+    };
+    match (changed.await, change) {
+        (Ok(()), change) => Ok(change),
+        (Err(problems), None) => Err(problems),
+        (Err(problems), Some(change)) => Err(match change.take_back().await {
+            Ok(_) => problems,
+            Err(stayed) => noted(problems, &format!("Not undone: {stayed}.")),
+        }),
+    }
+}
+
+/// Adds a sentence to the first of some problems: one cause is one error.
+fn noted(problems: Diagnostics, note: &str) -> Diagnostics {
+    let mut problems: Vec<_> = problems.into_iter().collect();
+    if let Some(first) = problems.first_mut() {
+        if !first.detail.is_empty() {
+            first.detail.push('\n');
+        }
+        first.detail.push_str(note);
+    }
+    problems.into_iter().collect()
+}
+
 impl Change<'_> {
+    /// Says what of the project is as the new definition has it although the update did not end.
+    fn with_project(&self, problems: Diagnostics) -> Diagnostics {
+        match &self.project {
+            Some(change) => noted(problems, &format!("In place: {}.", change.in_place())),
+            None => problems,
+        }
+    }
+
     async fn run(&mut self) -> Result<Stack, Diagnostics> {
         let name = self.wanted.name.clone();
         let doing = format!("waiting for an earlier change of blade {name}");
@@ -306,6 +376,7 @@ impl Change<'_> {
             (Ok(()), _) => format!("The update of blade {name} failed; the version before is back"),
             (Err(_), _) => format!("The update of blade {name} failed"),
         };
+        let is_back = undone.is_ok();
         match undone {
             Ok(()) => {
                 for one in &self.replaced {
@@ -323,11 +394,22 @@ impl Change<'_> {
             }
             Err(problem) => detail.push_str(&format!("\nNot undone: {problem}")),
         }
+        // what still stands of the new version may need what it was granted
+        if let Some(project) = self.project.take_if(|_| is_back) {
+            match project.take_back().await {
+                Ok(said) => {
+                    self.slot.save_model(self.prior.clone());
+                    detail.push_str(&format!("\nUndone: {said}."));
+                }
+                Err(stayed) => detail.push_str(&format!("\nNot undone: {stayed}.")),
+            }
+        }
         if !standing.is_empty() {
             detail.push_str(&format!("\nServing: {}.", standing.join("; ")));
         }
         detail.push_str(&std::mem::take(&mut self.guard).keep(&self.session).await);
-        detail.push_str("\nNext: correct the definition and apply again.");
+        let next = advice::next(&reasons, self.wanted.project.is_some());
+        detail.push_str(&format!("\n{next}"));
         Diagnostic::error(summary, detail).into()
     }
 
@@ -338,7 +420,7 @@ impl Change<'_> {
         // Heat's word alone is no proof: look at what it holds
         let stands = heat::resources(&self.session, stack)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error.told())?;
         let names: BTreeSet<_> = stands
             .iter()
             .map(|one| one.resource_name.as_str())
@@ -360,7 +442,7 @@ impl Change<'_> {
 
     async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
         tracing::info!(blade = %self.wanted.name, "putting the version before back");
-        let text = |error: crate::cloud::CloudError| error.to_string();
+        let text = |error: crate::cloud::CloudError| error.told();
         heat::update(&self.session, stack, &self.target(template, false))
             .await
             .map_err(text)?;

@@ -23,7 +23,9 @@ impl Function for Render {
             .description(
                 "Compiles a blade's definition, written as the arguments of `mkys_blade`, to the \
                  Heat template (YAML) it becomes. Images, flavors and networks are its parameters. \
-                 No cloud is asked.",
+                 No cloud is asked.\n\nIt refuses an attribute that `mkys_blade` does not have, \
+                 such as a misspelt one, also where Terraform and OpenTofu drop it from a resource \
+                 and say nothing.",
             )
             .parameter(
                 Parameter::new("blade", Type::Dynamic)

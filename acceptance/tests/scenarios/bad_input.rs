@@ -108,6 +108,16 @@ fn what_the_definition_itself_says_wrong_is_said_at_plan() {
                 &["\"web_1\""],
             ),
             (
+                // from a resource's nested objects the CLI drops it, and says nothing
+                "a misspelt attribute, by the function",
+                format!(
+                    "output \"heat\" {{ value = provider::mkys::render({{ name = \"{name}\", \
+                     servers = {{ web = {{ image = \"i\", flavor = \"f\", networks = [], \
+                     keypair = \"k\" }} }} }}) }}"
+                ),
+                &["servers[\"web\"]: unknown field `keypair`", "`key_pair`"],
+            ),
+            (
                 "user data over Nova's limit",
                 server(
                     &name,

@@ -1,4 +1,7 @@
 //! What of a blade stands in configuration, plan and state.
+//!
+//! Terraform drops an attribute that the schema does not know from a nested object and says nothing. What it hands to a function it does
+//! not look at, so `render` can refuse a misspelt one: hence `deny_unknown_fields`.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Attributes of `mkys_blade`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Model {
     pub(crate) id: Attr<String>,
     pub(crate) name: Attr<String>,
@@ -29,6 +33,7 @@ pub struct Model {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ProjectModel {
     pub(crate) group: Attr<String>,
     pub(crate) role: Attr<String>,
@@ -37,6 +42,7 @@ pub(crate) struct ProjectModel {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct QuotaModel {
     pub(crate) instances: Attr<i64>,
     pub(crate) cores: Attr<i64>,
@@ -51,12 +57,14 @@ pub(crate) struct QuotaModel {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NetworkModel {
     pub(crate) cidr: Attr<String>,
     pub(crate) dns_nameservers: Attr<Vec<Attr<String>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ServerModel {
     pub(crate) image: Attr<String>,
     pub(crate) flavor: Attr<String>,
@@ -69,18 +77,21 @@ pub(crate) struct ServerModel {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct VolumeModel {
     pub(crate) size: Attr<i64>,
     pub(crate) mount: Attr<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReadyModel {
     pub(crate) http: Attr<String>,
     pub(crate) within: Attr<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ServiceModel {
     pub(crate) server: Attr<String>,
     pub(crate) port: Attr<i64>,
@@ -89,12 +100,14 @@ pub(crate) struct ServiceModel {
 
 /// Where an audience reaches a service: `ADDRESS:PORT`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EndpointModel {
     pub(crate) users: Attr<String>,
     pub(crate) devops: Attr<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TimeoutsModel {
     pub(crate) create: Attr<String>,
     pub(crate) update: Attr<String>,

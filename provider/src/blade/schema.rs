@@ -28,7 +28,8 @@ pub(super) fn schema() -> Schema {
                 .requires_replace()
                 .description(
                     "Name of the blade, of its project and of its Heat stack: lower-case letters, \
-                 digits and hyphens, at most 32.",
+                 digits and hyphens, at most 32. Another name is another blade: the old one is \
+                 destroyed with its volumes.",
                 ),
         )
         .attribute(
@@ -126,7 +127,8 @@ fn project() -> Attribute {
         .attribute(
             "group",
             Attribute::string().required().description(
-                "Group that administers the blade. It is made if there is none of that name.",
+                "Group that administers the blade. It is made if there is none of that name. \
+                 Another group takes its place without touching anything else.",
             ),
         )
         .attribute(
@@ -150,7 +152,8 @@ fn project() -> Attribute {
         );
     Attribute::nested(project).optional().description(
         "The OpenStack project to make for the blade. Left out, the blade is built in the \
-         project of the provider's credential, within the quota granted there.",
+         project of the provider's credential, within the quota granted there. To give it, or to \
+         leave it out, later on makes another blade.",
     )
 }
 
@@ -218,7 +221,10 @@ fn servers() -> Attribute {
         )
         .attribute(
             "key_pair",
-            optional("Name of a key pair of the credential's user."),
+            optional(
+                "Name of a key pair of the credential's user, for logging in by SSH. To be reached \
+                 from outside, a server also needs a service at port 22 for `devops`.",
+            ),
         )
         .attribute(
             "user_data",

@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod attempts;
 mod door;
 mod edge;
 pub mod engine;
@@ -47,6 +48,7 @@ mod spec;
 mod state;
 mod verdict;
 
+pub use attempts::Attempts;
 pub use door::{Direct, Door, DoorError, knock};
 pub use edge::{EdgeDoor, EdgeSettings};
 pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};

@@ -183,22 +183,22 @@ impl Plan {
     /// Whether the other is the same work under the same name, whenever it was submitted.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
+        self.name == other.name && self.does_the_same_as(other)
+    }
+
+    /// Whether the other is the same work, under whichever name.
+    #[must_use]
+    pub fn does_the_same_as(&self, other: &Self) -> bool {
         let Self {
-            name,
+            name: _,
             container,
             work,
             limits,
             grace,
             submitted: _,
         } = self;
-        (name, container, work, limits, grace)
-            == (
-                &other.name,
-                &other.container,
-                &other.work,
-                &other.limits,
-                &other.grace,
-            )
+        (container, work, limits, grace)
+            == (&other.container, &other.work, &other.limits, &other.grace)
     }
 }
 

@@ -153,6 +153,27 @@ impl<E: Executor> Runner<E> {
         self.submit(plan)
     }
 
+    /// Starts a computation, unless one is under way already that does the same under another name: with an image that is named by its
+    /// digest, the same command and the same inputs. Then that one is given back, and whoever ends it ends it for all who have it.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was started.
+    pub async fn compute_once(&self, computation: Computation) -> Result<Run, StartError> {
+        let plan = Plan::computation(computation, Timestamp::now()).await?;
+        // a tag may have been moved meanwhile
+        let is_fixed = plan.container.image.digest().is_some();
+        let does_the_same = |run: &Run| {
+            let state = run.state();
+            state.wants().container && run.plan().does_the_same_as(&plan)
+        };
+        let under_way = self.runs().into_iter().find(does_the_same);
+        match under_way.filter(|_| is_fixed) {
+            Some(run) => Ok(run),
+            None => self.submit(plan),
+        }
+    }
+
     /// Starts a session. One of the same name that does the same is not started again: it is the run that is given back.
     ///
     /// # Errors

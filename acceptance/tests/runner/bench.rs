@@ -33,6 +33,8 @@ pub(crate) trait Bench {
     async fn secret(&self, name: &str, keys: &[(&str, &str)]);
     /// What is there under the story's owner, looked up without the runner.
     async fn left(&self) -> Vec<String>;
+    /// Takes a run away as an operator would, without its owner.
+    async fn take_away(&self, run: &str);
     /// The machine's address, as a run would reach it.
     fn host(&self) -> String;
     /// Whether it tells lines of the standard error from those of the standard output.
@@ -185,6 +187,11 @@ impl Bench for EngineBench {
         let label = format!("label=mkys.owner={}", self.owner);
         let words = ["ps", "--all", "--filter", &label, "--format", "{{.Names}}"];
         self.listed(&words).await
+    }
+
+    async fn take_away(&self, run: &str) {
+        self.listed(&["stop", &format!("mkys.{}.{run}", self.owner)])
+            .await;
     }
 
     fn host(&self) -> String {

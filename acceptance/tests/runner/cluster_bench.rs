@@ -235,6 +235,23 @@ impl Bench for ClusterBench {
         self.listed("jobs").await
     }
 
+    async fn take_away(&self, run: &str) {
+        let label = format!(
+            "mkys.univ-lille.fr/owner={},mkys.univ-lille.fr/run={run}",
+            self.owner
+        );
+        let namespace = &self.namespace;
+        let words = [
+            "delete",
+            "pods",
+            "--selector",
+            &label,
+            "--namespace",
+            namespace,
+        ];
+        self.kubectl(&words).await;
+    }
+
     fn host(&self) -> String {
         cluster::NODE_ADDRESS.to_owned()
     }

@@ -12,6 +12,7 @@
 
 mod bench;
 mod cluster;
+#[allow(dead_code, reason = "the trials need more of it")]
 mod cluster_bench;
 mod command_line;
 mod computation;
@@ -83,6 +84,8 @@ macro_rules! conformance {
                 }
                 ownership {
                     a_name_is_had_once,
+                    the_same_at_once_is_one_run,
+                    what_somebody_took_away_is_tried_again,
                     a_new_owner_goes_on_where_the_one_before_stopped,
                     without_an_owner_nothing_is_left,
                     runs_of_others_are_left_alone,

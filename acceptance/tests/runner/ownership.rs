@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mkys_runner::{Runner, StartError, Verdict};
+use mkys_runner::{Attempts, Cause, Computation, Runner, StartError, Verdict};
 
 use crate::bench::{Bench, line, runner, until_running};
 
@@ -23,6 +23,59 @@ pub(crate) async fn a_name_is_had_once(bench: &impl Bench) {
     );
     run.end();
     same.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+pub(crate) async fn the_same_at_once_is_one_run(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let computation = |name: &str, more: &str| -> Computation {
+        let words = format!("while ! test -e /mkys/in/never; do sleep 1; done {more}");
+        let mut computation = line(bench, &words);
+        computation.name = name.parse().unwrap();
+        computation
+    };
+    let first = runner.compute_once(computation("a", "")).await.unwrap();
+    let same = runner.compute_once(computation("b", "")).await.unwrap();
+    assert_eq!(same.name().as_str(), "a");
+    let other = runner.compute_once(computation("c", "#")).await.unwrap();
+    assert_eq!(other.name().as_str(), "c");
+    for run in [&first, &other] {
+        run.end();
+        run.finish().await.unwrap();
+    }
+    // what is over is not under way
+    let again = runner.compute_once(computation("d", "")).await.unwrap();
+    assert_eq!(again.name().as_str(), "d");
+    again.end();
+    again.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+pub(crate) async fn what_somebody_took_away_is_tried_again(bench: &impl Bench) {
+    let runner = runner(bench).await;
+    let computation = line(bench, "sleep 4");
+    let attempts = Attempts::default();
+    let attempt = runner.attempt(&computation, &attempts);
+    let taken = async {
+        let run = loop {
+            match runner.run(&computation.name) {
+                Some(run) => break run,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        until_running(&run).await;
+        bench.take_away("one").await;
+    };
+    let (outcomes, ()) = tokio::join!(attempt, taken);
+    let verdicts: Vec<_> = outcomes
+        .unwrap()
+        .iter()
+        .map(|one| one.verdict.clone())
+        .collect();
+    let [Verdict::Failed(failure), Verdict::Succeeded] = &verdicts[..] else {
+        panic!("{verdicts:?}")
+    };
+    assert_eq!(failure.cause, Cause::Evicted, "{failure:?}");
     assert_eq!(bench.left().await, Vec::<String>::new());
 }
 

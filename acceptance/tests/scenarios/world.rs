@@ -6,6 +6,7 @@ pub(crate) mod leftovers;
 pub(crate) mod service;
 pub(crate) mod stage;
 pub(crate) mod wait;
+pub(crate) mod way;
 
 pub(crate) use cloud::{Api, Cloud};
 pub(crate) use stage::{Stage, each_cli};

@@ -13,8 +13,9 @@ use crate::trial::{Fate, Trial, When};
 
 /// No trial takes this long, whatever the weather.
 const LIMIT: Duration = Duration::from_secs(420);
-/// Beside its lease twice over and its grace period, how long what is left without an owner may take.
-const SLACK: Duration = Duration::from_secs(120);
+/// Beside its lease twice over and its grace period, how long what is left without an owner may take: the parts of a cluster that see to
+/// it wait longer each time when they find another part away.
+const SLACK: Duration = Duration::from_secs(300);
 
 /// An owner's process, with what it says.
 struct Owner {

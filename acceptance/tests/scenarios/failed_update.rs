@@ -1,0 +1,57 @@
+//! An update that fails leaves the project as it was, too, and says what to do about a quota.
+
+use serde_json::json;
+
+use crate::life_cycle::{is_gone, with_servers};
+use crate::world::cloud::text;
+use crate::world::{Api, Stage};
+
+#[test]
+fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
+    let mut stage = Stage::new("failed", 0);
+    let name = stage.project("a");
+    let blade = |project: &str, edition: &str| {
+        let text = with_servers(&name, "", "");
+        text.replace("-admin\" }", &format!("-admin\", {project} }}"))
+            .replace("echo ok", &format!("echo {edition}"))
+    };
+    stage.write(&blade("quota = { cores = 4 }", "one"));
+    stage.apply();
+    let before = stage.state("mkys_blade.this");
+    let path = format!("/os-quota-sets/{}", text(&before["project_id"]));
+    let limit = |limit: &str| stage.cloud.get(Api::Compute, &path)["quota_set"][limit].clone();
+    let instances = limit("instances");
+
+    let lower = "users = [\"alice\"], quota = { cores = 3, instances = 3 }";
+    let never = blade(lower, "two").replace(":80/health", ":80/never");
+    stage.write(&never.replace("\"3m\"", "\"10s\""));
+    let said = stage.apply_fails();
+    for words in [
+        "the version before still serves",
+        "project.quota.cores is 4 again",
+        &*format!("project.quota.instances is {instances} again"),
+        "project.users are [] again",
+        "Next: correct what is named above and apply again.",
+    ] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    assert_eq!((limit("cores"), limit("instances")), (json!(4), instances));
+    let after = stage.state("mkys_blade.this");
+    assert_eq!(after["project"], before["project"]);
+    assert_eq!(after["server_ids"], before["server_ids"]);
+
+    // a limit that the definition leaves to the cloud
+    let one = json!({ "quota_set": { "instances": 1 } });
+    stage.cloud.put(Api::Compute, &path, Some(&one));
+    stage.write(&blade("quota = { cores = 4 }", "three"));
+    let said = stage.apply_fails();
+    for words in [
+        "Quota exceeded for instances",
+        "the same server, never stopped",
+        "Next: raise `project.quota.instances` and apply again.",
+    ] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    stage.destroy();
+    is_gone(&stage, &name);
+}

@@ -1,0 +1,51 @@
+//! A cloud that is lost in the middle of an apply: one error, and nothing made is lost.
+
+use crate::life_cycle::{bare, is_gone};
+use crate::world::cloud::text;
+use crate::world::stage::flat;
+use crate::world::way::Way;
+use crate::world::{Api, Stage, wait};
+
+#[test]
+fn a_lost_cloud_is_one_error_and_the_state_has_what_exists() {
+    let mut stage = Stage::new("lost", 0);
+    let name = stage.project("a");
+    stage.write(&bare(&name));
+    let way = Way::open();
+    stage.set("NO_PROXY", "");
+    stage.set("HTTP_PROXY", &way.url());
+    let mut command = stage.command(&["apply", "-no-color", "-auto-approve"]);
+    let (cloud, cut) = (stage.cloud.clone(), name.clone());
+    let watcher = std::thread::spawn(move || {
+        let project = wait::until("the project", 60, || cloud.projects(&cut).pop());
+        let inside = wait::until("the way into the project", 30, || {
+            Some(cloud.within(&project))
+        });
+        wait::until("the stack", 60, || {
+            inside.list(Api::Heat, "/stacks", "stacks").pop()
+        });
+        way.cut();
+        inside
+    });
+    let ended = command.output().unwrap();
+    let inside = watcher.join().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+    let said = flat(&said);
+    assert!(!ended.status.success(), "{said}");
+    assert_eq!(said.matches("Error: ").count(), 1, "{said}");
+    for word in [
+        &*format!("Stopped while creating blade {name}"),
+        "cannot be reached: connection refused",
+        "What exists is in the state",
+    ] {
+        assert!(said.contains(word), "{word:?}: {said}");
+    }
+    let stack = text(&inside.list(Api::Heat, "/stacks", "stacks")[0]["id"]);
+    assert_eq!(text(&stage.state("mkys_blade.this")["stack_id"]), stack);
+
+    stage.set("NO_PROXY", "*");
+    stage.apply();
+    stage.settled();
+    stage.destroy();
+    is_gone(&stage, &name);
+}

@@ -313,13 +313,19 @@ impl Engine {
 impl Executor for Engine {
     async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
         let found = self.containers().await?;
-        Ok(found
-            .into_iter()
-            .map(|found| {
-                self.take_over(&found);
-                found.plan
-            })
-            .collect())
+        for found in &found {
+            self.take_over(found);
+            if found.is_only_created {
+                let name = self.container(&found.plan.name);
+                let started = self
+                    .docker
+                    .start_container(&name, None::<StartContainerOptions>);
+                started
+                    .await
+                    .map_err(|error| self.error(format!("start {name}"), error))?;
+            }
+        }
+        Ok(found.into_iter().map(|found| found.plan).collect())
     }
 
     fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {

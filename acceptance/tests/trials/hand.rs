@@ -22,6 +22,10 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn mkys_run(&self, bad_line: bool) -> Command;
     /// What there is of an owner; `None` when the executor is away.
     fn left(&self, owner: &str) -> Option<Vec<String>>;
+    /// What there is that is not promised to go away by itself.
+    fn stays(&self, _owner: &str) -> Vec<String> {
+        Vec::new()
+    }
     /// Takes something of it away and brings it back; says what.
     fn storm(&self, chance: &mut Chance) -> &'static str;
 }
@@ -63,6 +67,15 @@ impl Hand for Engine {
         let words = ["ps", "--all", "--filter", &label, "--format", "{{.Names}}"];
         let names = self.engine.run(&words).ok()?;
         Some(names.lines().map(str::to_owned).collect())
+    }
+
+    /// A container that was created and never started: see `docs/runner/guarantees.md`.
+    fn stays(&self, owner: &str) -> Vec<String> {
+        let label = format!("label=mkys.owner={owner}");
+        let created = ["--filter", "status=created", "--format", "{{.Names}}"];
+        let words = [&["ps", "--all", "--filter", &label][..], &created].concat();
+        let names = self.engine.run(&words).unwrap_or_default();
+        names.lines().map(str::to_owned).collect()
     }
 
     fn storm(&self, chance: &mut Chance) -> &'static str {

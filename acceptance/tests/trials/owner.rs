@@ -184,7 +184,8 @@ fn go<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Result
             }
             let until = Instant::now() + Duration::from_secs(2 * trial.lease_s() + 10) + SLACK;
             while Instant::now() < until {
-                if hand.left(owner).is_some_and(|left| left.is_empty()) {
+                let left = hand.left(owner);
+                if left.is_some_and(|left| left.is_empty() || left == hand.stays(owner)) {
                     return Ok(());
                 }
                 std::thread::sleep(Duration::from_millis(500));

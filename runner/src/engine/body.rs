@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, ResourcesUlimits};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig, ResourcesUlimits,
+};
 use mkys_init::Settings;
 use rustix::process::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
@@ -50,6 +52,8 @@ pub(super) struct Found {
     pub(super) owner: Owner,
     pub(super) plan: Plan,
     pub(super) token_sha256: String,
+    /// Whether whoever created it went away before it was started.
+    pub(super) is_only_created: bool,
     /// The networks it is in, by name.
     pub(super) networks: Vec<String>,
 }
@@ -67,6 +71,7 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
         owner,
         plan,
         token_sha256,
+        is_only_created: container.state == Some(ContainerSummaryStateEnum::CREATED),
         networks: networks.unwrap_or_default().into_keys().collect(),
     })
 }

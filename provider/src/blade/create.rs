@@ -318,12 +318,12 @@ impl Creation<'_> {
                 self.slot.remove();
                 Diagnostic::warning("The blade's project was taken away again", "").into()
             }
-            // most often the cause is the one that is told already, so it is no error of its own
+            // most often the cause is told already, so it is no error of its own
             Err(error) => Diagnostic::warning(
                 format!("Project {id} of the unfinished blade still exists"),
                 format!(
-                    "It could not be taken away: {}\nIt is in the state: destroy it, or apply again.",
-                    error.told()
+                    "It could not be taken away: {error}.\nIt is in the state: destroy it, or apply \
+                     again."
                 ),
             )
             .into(),

@@ -132,10 +132,14 @@ impl Cloud {
             .remove(&project.map(str::to_owned));
     }
 
+    fn answered(&self) -> bool {
+        self.0.answered.load(Ordering::Relaxed)
+    }
+
     /// How long Keystone may stay silent. Blades of one plan sign in one after another, so the time of a cloud that has never answered
     /// counts from the first of them.
     fn patience(&self) -> Patience {
-        match self.0.answered.load(Ordering::Relaxed) {
+        match self.answered() {
             true => Patience::Known,
             false => Patience::Until(*self.0.first.get_or_init(Instant::now) + retry::FIRST),
         }
@@ -162,7 +166,7 @@ impl Cloud {
         // a token more does no harm, so this POST may be repeated like a read
         let answer = send(&reqwest::Method::GET, self.patience(), request)
             .await
-            .map_err(|error| credentials.unreachable(&error))?;
+            .map_err(|error| credentials.unreachable(&error, self.answered()))?;
         self.0.answered.store(true, Ordering::Relaxed);
         if !answer.status.is_success() {
             return Err(credentials.refused(answer.status, &answer.body));
@@ -306,7 +310,7 @@ impl Session {
     fn unreachable(&self, service: Service, url: &str, error: &reqwest::Error) -> CloudError {
         let credentials = &self.cloud.0.credentials;
         if service == Service::Identity {
-            return credentials.unreachable(error);
+            return credentials.unreachable(error, self.cloud.answered());
         }
         let region = credentials.region.as_deref().unwrap_or("(any)");
         let hint = format!(

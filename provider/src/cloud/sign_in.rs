@@ -9,12 +9,17 @@ use super::error::{CloudError, Hint, reason};
 use super::reach;
 
 impl Credentials {
-    /// No answer came from Keystone.
-    pub(super) fn unreachable(&self, error: &reqwest::Error) -> CloudError {
+    /// No answer came from Keystone; `answered`: one came before, so the address is right.
+    pub(super) fn unreachable(&self, error: &reqwest::Error, answered: bool) -> CloudError {
         let why = reach::why(error);
-        let next = match why.contains("certificate") {
-            true => "Next: let `cacert` there name the file of the CA that signed its certificate.",
-            false => "Next: correct the address, or see to it that this machine gets there.",
+        let next = match (answered, why.contains("certificate")) {
+            (true, _) => "It answered before.",
+            (false, true) => {
+                "Next: let `cacert` there name the file of the CA that signed its certificate."
+            }
+            (false, false) => {
+                "Next: correct the address, or see to it that this machine gets there."
+            }
         };
         CloudError::Unreachable {
             service: Service::Identity,

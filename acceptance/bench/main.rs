@@ -7,6 +7,7 @@ mod openstack;
 mod provider;
 mod report;
 mod routes;
+mod runs;
 mod updates;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ enum What {
     Apply,
     /// Requests lost in updates, beside a plain Heat update.
     Updates,
+    /// A computation's start to its result, beside a bare container and a bare pod.
+    Runs,
 }
 
 /// Measures MKYS beside its peers and writes docs/benchmarks.md.
@@ -65,6 +68,7 @@ fn main() -> anyhow::Result<()> {
             What::Routes => routes::measure(&bench),
             What::Apply => apply::measure(&bench),
             What::Updates => updates::measure(&bench),
+            What::Runs => runs::measure(&bench),
         }
         .with_context(|| format!("{title} was not measured"))?;
         bench.lab.progress.line(&section.text);

@@ -327,6 +327,13 @@ impl Executor for Kubernetes {
         let jobs = self
             .ask(|| "list jobs".to_owned(), self.jobs.list(&of))
             .await?;
+        // the watch may not have told of them yet, and a run whose pod is there is judged by its pod
+        let pods = self
+            .ask(|| "list pods".to_owned(), self.pods.list(&of))
+            .await?;
+        for pod in pods {
+            self.hub.first_seen(pod);
+        }
         let going = |job: &Job| job.metadata.deletion_timestamp.is_some();
         let found = jobs
             .into_iter()

@@ -144,6 +144,14 @@ impl Trial {
         let verdict = &outcome["verdict"];
         let failed = |cause: &str| verdict["verdict"] == "failed" && verdict["cause"] == cause;
         let succeeded = verdict["verdict"] == "succeeded";
+        // a node whose container engine goes away while it makes a container makes none, and says so
+        if failed("node_lost")
+            && verdict["words"]
+                .as_str()
+                .is_some_and(|words| words.contains("containerd"))
+        {
+            return true;
+        }
         match self.work {
             Work::Succeeds => succeeded && outcome["results"][0]["sha256"] == ANSWER,
             Work::HasInputs => {

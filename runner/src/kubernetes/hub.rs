@@ -127,6 +127,13 @@ impl Hub {
         self.runs().see_unless_ended(run, observation);
     }
 
+    /// A pod is there that the watch may tell of as well, and later.
+    pub(super) fn first_seen(&self, pod: Pod) {
+        if let Some(run) = names::run_of(&pod.metadata) {
+            self.runs().pods.entry(run).or_insert(pod);
+        }
+    }
+
     /// A pod is there. Gives the plan of the run if it is to be given its inputs now.
     pub(super) fn pod(&self, mut pod: Pod) -> Option<Plan> {
         let run = names::run_of(&pod.metadata)?;

@@ -37,6 +37,8 @@ pub(super) fn read(
     };
     stream::unfold((log, Reached::Before), next)
         .flatten()
+        // whoever looks at several things at once asks again after the end
+        .fuse()
         .boxed()
 }
 

@@ -38,7 +38,13 @@ pub(super) fn observe(pod: &Pod) -> Observation {
             .filter(|ended| ended.exit_code != 0)
         {
             let words = format!("its inputs were not put in place: {}", words_of(failed));
-            return Observation::Failed(Failure::new(Cause::Files, words));
+            let is_nodes = failed.reason.as_deref() != Some("Error");
+            let cause = if is_nodes {
+                Cause::NodeLost
+            } else {
+                Cause::Files
+            };
+            return Observation::Failed(Failure::new(cause, words));
         }
         if inputs.running.is_some() {
             return waiting(Cause::Files, "it waits for its inputs");
@@ -177,7 +183,19 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
             Cause::OutOfMemory,
             "the kernel killed it: it took more memory than resources.memory_mib".to_owned(),
         ),
-        Some("StartError" | "ContainerCannotRun") => failed(Cause::CommandMissing, words_of(ended)),
+        Some("StartError" | "ContainerCannotRun") => {
+            let words = words_of(ended);
+            let is_commands = COMMAND_WORDS.iter().any(|word| words.contains(word));
+            let cause = if is_commands {
+                Cause::CommandMissing
+            } else {
+                Cause::NodeLost
+            };
+            failed(cause, words)
+        }
+        Some("ContainerStatusUnknown") => Observation::Missing {
+            words: words_of(ended),
+        },
         _ => Observation::Exited {
             code: ended.exit_code,
             words: crate::verdict::signal(ended.exit_code)
@@ -186,6 +204,14 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
         },
     }
 }
+
+/// What a node says when the command itself can't be started; anything else is the node's own trouble.
+const COMMAND_WORDS: [&str; 4] = [
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "exec format error",
+];
 
 fn words_of(ended: &ContainerStateTerminated) -> String {
     let said = ended.message.as_deref().or(ended.reason.as_deref());
@@ -334,6 +360,15 @@ mod tests {
         ));
         assert_eq!(found, Some(Cause::CommandMissing));
         assert!(words.contains("/bin/kdpp"));
+        let trouble =
+            "failed to create containerd task: failed to create shim task: context canceled";
+        assert_eq!(
+            cause(ended(128, "StartError", trouble)).0,
+            Some(Cause::NodeLost)
+        );
+        let unknown = "The container could not be located when the pod was terminated";
+        let seen = ended(137, "ContainerStatusUnknown", unknown);
+        assert!(matches!(seen, Observation::Missing { .. }), "{seen:?}");
     }
 
     #[test]

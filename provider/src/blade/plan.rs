@@ -72,8 +72,27 @@ impl Blade {
         };
         announce(&replaced, &wanted, &plan.private, resolved.as_ref(), cx);
         no_edge(configured, &wanted, cx);
+        if plan
+            .prior
+            .as_ref()
+            .is_some_and(|prior| only_template(prior, planned))
+        {
+            let detail = "What is outside of it did: the provider's `edge` or `probe_source`, or the \
+                          provider itself. Its parts are changed in place.";
+            let summary = "The blade's template changes although its definition does not";
+            cx.warn(Diagnostic::warning(summary, detail));
+        }
         Ok(())
     }
+}
+
+/// Whether the template is all that changes. A plan does not show it, so nothing would say why there is something to do.
+fn only_template(prior: &Model, planned: &Model) -> bool {
+    let same = Model {
+        template: planned.template.clone(),
+        ..prior.clone()
+    };
+    same == *planned && prior.template != planned.template
 }
 
 /// Compiles the definition under the generations that the last state asks for.
@@ -406,4 +425,24 @@ pub(super) fn check_timeouts(model: &Model) -> Result<(), Diagnostics> {
         timeout(model, operation)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_a_plan_does_not_show_is_told() {
+        let model = |template: &str, description: &str| Model {
+            template: template.into(),
+            description: description.into(),
+            ..Model::default()
+        };
+        let prior = model("a", "x");
+        let cases = [("a", "x", false), ("b", "x", true), ("b", "y", false)];
+        for (template, description, expected) in cases {
+            let planned = model(template, description);
+            assert_eq!(only_template(&prior, &planned), expected, "{planned:?}");
+        }
+    }
 }

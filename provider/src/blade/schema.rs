@@ -59,9 +59,11 @@ pub(super) fn schema() -> Schema {
         )
         .attribute(
             "template",
-            Attribute::string().computed().description(
+            // no secret, but its hundreds of lines would hide the rest of a plan
+            Attribute::string().computed().sensitive().description(
                 "The Heat template that the definition compiles to. Images, flavors and networks \
-                 are its parameters, so it is known before anything exists.",
+                 are its parameters, so it is known before anything exists. It is no secret; a \
+                 plan leaves it out because of its length, and `nonsensitive(…)` shows it.",
             ),
         )
         .attribute(

@@ -236,7 +236,12 @@ impl Kubernetes {
         let name = self.job(run);
         let seconds = deadline_s(started, self.clock.now(), self.settings.lease_s());
         let patch = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": seconds } }));
-        match within(self.jobs.patch(&name, &PatchParams::default(), &patch)).await {
+        let parameters = PatchParams::default();
+        let patched = self.jobs.patch(&name, &parameters, &patch);
+        // an answer that is waited for until the next is due is of no use
+        let patched = tokio::time::timeout(self.renew_every(), within(patched)).await;
+        let patched = patched.unwrap_or_else(|late| Err(kube::Error::Service(late.into())));
+        match patched {
             Ok(job) => {
                 self.hub.has(run, &job);
                 Ok(())

@@ -78,6 +78,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// For how long a run is known after it is over.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
 
+/// So much sooner than usual, leases that were not renewed are renewed again.
+const SOONER: u32 = 5;
+
 /// Why a run is not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -288,17 +291,19 @@ async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
             }
             (wanted, serving)
         };
+        let mut every = shared.executor.renew_every().min(shared.door.renew_every());
         if let Err(error) = shared.executor.renew(&wanted).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "leases were not renewed"
             );
+            // a few that fail in a row must not cost a lease
+            every /= SOONER;
         }
         match shared.door.renew(&serving).await {
             Ok(idle) => used(&shared, &idle),
             Err(error) => tracing::warn!(%error, "ways to sessions were not renewed"),
         }
-        let every = shared.executor.renew_every().min(shared.door.renew_every());
         tokio::time::sleep(every).await;
     }
 }

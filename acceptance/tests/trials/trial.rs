@@ -152,6 +152,12 @@ impl Trial {
         {
             return true;
         }
+        // weather that outlasts a short lease is what the lease is for
+        if matches!(self.fate, Fate::Dies { .. })
+            && (verdict["verdict"] == "lost" || failed("evicted"))
+        {
+            return true;
+        }
         match self.work {
             Work::Succeeds => succeeded && outcome["results"][0]["sha256"] == ANSWER,
             Work::HasInputs => {

@@ -4,14 +4,13 @@ CARGO ?= cargo
 
 .PHONY: demo demo-down lab lab-down check test trials bench docs
 
-demo: ## a blade on a real cloud, a visitor through a real NGINX; leaves everything up (TF= chooses the CLI)
-	$(CARGO) build --quiet -p mkys-acceptance --bins
-	target/debug/demo up
+demo: ## a blade on a real cloud, visitors, games and computations; leaves everything up (PART=blade or PART=runner alone; TF= chooses the CLI)
+	$(CARGO) build --quiet -p mkys-acceptance --bin demo --bin lab
+	target/debug/demo up $(PART)
 
-demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left
-	$(CARGO) build --quiet -p mkys-acceptance --bins
-	$(CARGO) build --quiet -p terraform-provider-mkys -p mkys-edge
-	target/debug/demo down
+demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left (PART=runner: only that part)
+	$(CARGO) build --quiet -p mkys-acceptance --bin demo --bin lab
+	target/debug/demo down $(PART)
 
 lab: ## the lab alone
 	$(CARGO) build --quiet -p mkys-acceptance --bins

@@ -35,9 +35,12 @@ pub use cloud::{Api, Cloud};
 pub use doctor::doctor;
 pub use down::down;
 pub use error::Error;
-pub use install::install;
+pub use install::{install, install_for_runs};
 pub use status::status;
 pub use up::up;
+
+use std::net::SocketAddrV4;
+use std::path::Path;
 
 use crate::place::Place;
 use crate::progress::Progress;
@@ -74,6 +77,14 @@ impl Lab {
 /// One sentence that says why not.
 pub fn check(lab: &Lab) -> Result<(), Error> {
     prerequisites::check(lab)
+}
+
+/// Whether this machine can run a container engine and an edge that listen there, with their files in a folder; changes nothing.
+///
+/// # Errors
+/// One sentence that says why not.
+pub fn check_for_runs(place: &Place, folder: &Path, listen: &[SocketAddrV4]) -> Result<(), Error> {
+    prerequisites::check_for_runs(place, folder, listen)
 }
 
 /// Whether the lab's cloud answers.

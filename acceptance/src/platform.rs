@@ -1,11 +1,14 @@
-//! What runs on the lab: the CLIs with the provider installed, the edge, the monitor, and visitors who ask.
+//! What runs on the lab: the CLIs with the provider installed, the edge, the monitor, and visitors who ask; and what needs no lab: a
+//! container engine, a cluster, and a game for them.
 
 pub mod background;
 pub mod cli;
 pub mod cluster;
 pub mod edge;
 pub mod engine;
+pub mod game;
 pub mod monitor;
+pub mod programs;
 pub mod visitor;
 
 use std::path::{Path, PathBuf};

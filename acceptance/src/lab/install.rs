@@ -1,5 +1,6 @@
 //! Debian's packages: installs what is missing in one transaction; starts none of their services.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +14,8 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 const DBCONFIG: &str = "/etc/dbconfig-common/config";
 /// The list that only the cluster needs.
 const CLUSTER: &str = "cluster.txt";
+/// The list that only the demo of runs needs, and what it shares with the lab.
+const RUNS: [&str; 3] = ["runs.txt", "runner.txt", "edge.txt"];
 
 /// Whose packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,18 @@ pub(crate) enum Packages {
     Lab,
     /// The cluster's.
     Cluster,
+    /// Of a container engine, an edge and a game, without the lab.
+    Runs,
+}
+
+impl Packages {
+    fn are_in(self, list: &str) -> bool {
+        match self {
+            Self::Lab => ![CLUSTER, RUNS[0]].contains(&list),
+            Self::Cluster => list == CLUSTER,
+            Self::Runs => RUNS.contains(&list),
+        }
+    }
 }
 
 /// Installs what is missing of the lab's package lists.
@@ -35,6 +50,14 @@ pub fn install(lab: &Lab) -> Result<(), Error> {
         lab.progress.note("packages: all are there");
     }
     Ok(())
+}
+
+/// Installs what is missing of what a container engine, an edge and a game need.
+///
+/// # Errors
+/// When apt can't.
+pub fn install_for_runs(progress: &Progress) -> Result<(), Error> {
+    install_missing(Packages::Runs, progress).map(drop)
 }
 
 /// The same, silent when there is nothing to do. Gives whether anything was.
@@ -69,15 +92,26 @@ pub(crate) fn install_missing(whose: Packages, progress: &Progress) -> Result<bo
 
 /// Packages of the lists that are not installed.
 pub(crate) fn missing(whose: Packages) -> Result<Vec<&'static str>, Error> {
-    let known = external::run(&["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"])?;
-    let installed: Vec<&str> = known
+    let format = "${db:Status-Status} ${Package}, ${Provides}\n";
+    let known = external::run(&["dpkg-query", "-W", "-f", format])?;
+    let installed: HashSet<&str> = known
         .lines()
         .filter_map(|line| line.strip_prefix("installed "))
+        .flat_map(provided)
         .collect();
-    let wanted = embedded::below("packages")
-        .filter(|(file, _)| (*file == CLUSTER) == (whose == Packages::Cluster))
-        .flat_map(|(_, list)| names(list));
-    Ok(wanted.filter(|name| !installed.contains(name)).collect())
+    let wanted: BTreeSet<&str> = embedded::below("packages")
+        .filter(|(file, _)| whose.are_in(file))
+        .flat_map(|(_, list)| names(list))
+        .collect();
+    let missing = wanted.into_iter().filter(|name| !installed.contains(name));
+    Ok(missing.collect())
+}
+
+/// What a package is, and stands for: somebody else's Node.js has its own npm, and refuses Debian's beside it.
+fn provided(names: &str) -> impl Iterator<Item = &str> {
+    names
+        .split(',')
+        .filter_map(|name| name.split_whitespace().next())
 }
 
 fn names(list: &str) -> impl Iterator<Item = &str> {
@@ -175,5 +209,12 @@ mod tests {
     #[test]
     fn lists_may_have_comments_and_empty_lines() {
         assert_eq!(names("# a\nb\n\n c \n").collect::<Vec<_>>(), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_package_counts_as_what_it_provides() {
+        let found: Vec<_> = provided("nodejs, nodejs-dev, npm (= 9), ").collect();
+        assert_eq!(found, ["nodejs", "nodejs-dev", "npm"]);
+        assert_eq!(provided("bash, ").collect::<Vec<_>>(), ["bash"]);
     }
 }

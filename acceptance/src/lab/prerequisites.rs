@@ -1,12 +1,14 @@
 //! What the machine must be able to do, found out without changing it.
 
 use std::fs;
+use std::net::SocketAddrV4;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::address_plan::Surroundings;
 use super::unit::Table;
 use super::{Error, Lab, external, ports, procfs};
+use crate::place::Place;
 
 const MEMORY_MIB: u64 = 7000;
 const DISK_MIB: u64 = 4000;
@@ -33,6 +35,35 @@ pub(crate) fn problems(lab: &Lab) -> Vec<Error> {
 /// The first thing that is wrong.
 pub(crate) fn check(lab: &Lab) -> Result<(), Error> {
     problems(lab).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// The first thing that is in the way of a container engine and an edge, whose files are in a folder: they need neither the lab's memory nor
+/// its addresses.
+pub(crate) fn check_for_runs(
+    place: &Place,
+    folder: &Path,
+    wanted: &[SocketAddrV4],
+) -> Result<(), Error> {
+    if !rustix::process::getuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    debian()?;
+    namespaces()?;
+    let ours = procfs::Ours::new(place.state(), &[]).among(procfs::processes());
+    let listeners = ports::listeners();
+    for address in wanted {
+        let (ip, port) = (*address.ip(), address.port());
+        let Some(there) = listeners.iter().find(|one| one.blocks(ip, port)) else {
+            continue;
+        };
+        let (pid, command) = ports::owner(there).unwrap_or_else(|| (0, "unknown".into()));
+        // NGINX writes its title over the environment that would tell whose it is
+        let is_ours = command.contains(&*folder.to_string_lossy());
+        if !is_ours && !ours.iter().any(|one| one.pid == pid) {
+            return Err(Error::PortTaken { port, pid, command });
+        }
+    }
+    Ok(())
 }
 
 /// Ports of the table that strangers hold.

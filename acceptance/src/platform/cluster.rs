@@ -17,6 +17,7 @@ mod probe;
 mod start;
 mod status;
 mod takeaway;
+mod tenant;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,8 @@
-//! The edge in its own namespace, as an operator would run it: mkys-edge with a real NGINX.
+//! The edge in its own namespace, as an operator would run it: mkys-edge with a real NGINX. Or on loopback, where there is no lab.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,17 +17,21 @@ use crate::settings::Settings;
 
 /// Host name of the portal.
 pub const PORTAL: &str = "portal.mkys.test";
+const LOOPBACK: &str = "127.0.0.1";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The edge.
 #[derive(Debug)]
 pub struct Edge {
     folder: PathBuf,
+    namespace: Option<&'static str>,
     users: String,
     devops: String,
-    networks: [String; 2],
-    listen: u16,
-    api: u16,
+    networks: Vec<String>,
+    /// The ports of the listeners for users and for devops.
+    listen: [u16; 2],
+    /// Address and port of its API.
+    api: String,
     process: Background,
     agent: ureq::Agent,
 }
@@ -47,13 +52,31 @@ impl Edge {
     pub fn new(folder: &Path, settings: &Settings) -> Self {
         Self {
             folder: folder.to_owned(),
+            namespace: Some(EDGE),
             users: settings.users.edge().to_string(),
             devops: settings.devops.edge().to_string(),
             networks: settings
                 .external()
-                .map(|network| network.range().to_string()),
-            listen: 80,
-            api: EDGE_API_PORT,
+                .map(|network| network.range().to_string())
+                .into(),
+            listen: [80, 80],
+            api: format!("{EDGE_TO_NODE}:{EDGE_API_PORT}"),
+            process: Background::new(folder, "edge"),
+            agent: agent(0),
+        }
+    }
+
+    /// An edge on this machine's loopback, whose routes lead to this machine alone.
+    #[must_use]
+    pub fn on_loopback(folder: &Path, [users, devops, api]: [u16; 3]) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            namespace: None,
+            users: LOOPBACK.to_owned(),
+            devops: LOOPBACK.to_owned(),
+            networks: vec!["127.0.0.0/8".to_owned()],
+            listen: [users, devops],
+            api: format!("{LOOPBACK}:{api}"),
             process: Background::new(folder, "edge"),
             agent: agent(0),
         }
@@ -72,8 +95,8 @@ impl Edge {
     #[must_use]
     pub fn on_ports(self, listen: u16, api: u16) -> Self {
         Self {
-            listen,
-            api,
+            listen: [listen, listen],
+            api: format!("{EDGE_TO_NODE}:{api}"),
             ..self
         }
     }
@@ -94,7 +117,7 @@ impl Edge {
     /// Address of its API.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{EDGE_TO_NODE}:{}", self.api)
+        format!("http://{}", self.api)
     }
 
     /// Its address for users.
@@ -135,15 +158,16 @@ impl Edge {
         }
         let settings = json!({
             "state": self.folder.join("state"),
-            "api": format!("{EDGE_TO_NODE}:{}", self.api),
+            "api": self.api,
             "portal_host": PORTAL,
             "title": "University platforms",
-            "users": { "listen": [format!("{}:{}", self.users, self.listen)] },
-            "devops": { "listen": [format!("{}:{}", self.devops, self.listen)] },
+            "users": { "listen": [format!("{}:{}", self.users, self.listen[0])] },
+            "devops": { "listen": [format!("{}:{}", self.devops, self.listen[1])] },
             "nginx": { "workers": 2 },
         });
         files::write(&self.settings(), &settings.to_string())?;
-        self.process.start(Some(EDGE), &self.words(&["serve"]))?;
+        self.process
+            .start(self.namespace, &self.words(&["serve"]))?;
         let health = format!("{}/v1/health", self.url());
         self.process.until("an answer of the API", PATIENCE, || {
             ureq::get(&health).call().ok()
@@ -156,9 +180,18 @@ impl Edge {
         self.process.stop();
         if self.program().is_file() {
             let words = self.words(&["stop-nginx"]);
-            let (program, arguments) = words.split_at(1);
-            let _ = external::finish(in_namespace(EDGE, &program[0]).args(arguments));
+            let _ = self.run(&words);
         }
+    }
+
+    /// Runs a command line where the edge is.
+    fn run(&self, words: &[String]) -> Result<String, Error> {
+        let (program, arguments) = words.split_at(1);
+        let mut command = match self.namespace {
+            Some(namespace) => in_namespace(namespace, &program[0]),
+            None => Command::new(&program[0]),
+        };
+        external::finish(command.args(arguments))
     }
 
     /// The token of a name, made the first time.
@@ -174,8 +207,7 @@ impl Edge {
         }
         let mut words = self.words(&["token", "create", "--name", name]);
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
-        let (program, arguments) = words.split_at(1);
-        let token = external::finish(in_namespace(EDGE, &program[0]).args(arguments))?;
+        let token = self.run(&words)?;
         files::write(&file, token.trim())?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
             .map_err(Error::io("keep a token from others"))?;

@@ -36,10 +36,9 @@ pub(crate) fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
         let (engine, image) = engine();
-        let tree = Place::from_environment().state().join("keeper");
-        std::fs::create_dir_all(&tree).unwrap();
-        std::fs::copy(static_program("mkys-keeper"), tree.join("mkys-keeper")).unwrap();
-        let keeper = engine.image("keeper", &tree, &[]).unwrap();
+        let keeper = engine
+            .image_of("keeper", &static_program("mkys-keeper"))
+            .unwrap();
         let binaries = std::env::var_os("MKYS_KUBERNETES").expect(
             "MKYS_KUBERNETES names the folder that acceptance/cli/build-kubernetes.sh prints",
         );
@@ -51,8 +50,9 @@ pub(crate) fn shared() -> &'static Shared {
             kubeconfig: Place::from_environment().state().join("stories.kubeconfig"),
             cluster,
         };
-        shared.namespace(NAMESPACE);
-        shared.account(NAMESPACE, &shared.kubeconfig);
+        shared.cluster.namespace(NAMESPACE).unwrap();
+        let account = shared.cluster.account(NAMESPACE, &shared.kubeconfig);
+        account.unwrap();
         shared
     })
 }
@@ -65,42 +65,6 @@ impl Shared {
 
     fn kubectl(&self, words: &[&str]) -> String {
         self.cluster.kubectl(words).unwrap()
-    }
-
-    /// Makes something of a manifest.
-    fn apply(&self, namespace: &str, manifest: &str) {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, manifest).unwrap();
-        let file = file.path().display().to_string();
-        self.kubectl(&["apply", "--namespace", namespace, "--filename", &file]);
-    }
-
-    /// A namespace that lets in nothing but what the strictest standard allows.
-    fn namespace(&self, name: &str) {
-        let manifest = format!(
-            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, \
-             labels: {{pod-security.kubernetes.io/enforce: restricted}}}}}}"
-        );
-        self.apply(name, &manifest);
-    }
-
-    /// An account with the rights that the documentation names, and a kubeconfig for it.
-    fn account(&self, namespace: &str, kubeconfig: &Path) {
-        let role = format!("{}/../docs/runner/role.yaml", env!("CARGO_MANIFEST_DIR"));
-        self.kubectl(&["apply", "--namespace", namespace, "--filename", &role]);
-        let token = self.kubectl(&[
-            "create",
-            "token",
-            "runner",
-            "--namespace",
-            namespace,
-            "--duration",
-            "24h",
-        ]);
-        let own = std::fs::read_to_string(self.cluster.kubeconfig()).unwrap();
-        let mut own: serde_json::Value = serde_saphyr::from_str(&own).unwrap();
-        own["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
-        std::fs::write(kubeconfig, own.to_string()).unwrap();
     }
 }
 
@@ -129,9 +93,9 @@ impl ClusterBench {
             bench.kubeconfig.clone(),
         );
         let made = tokio::task::spawn_blocking(move || {
-            shared.namespace(&namespace);
-            shared.account(&namespace, &kubeconfig);
-            shared.apply(&namespace, manifest);
+            shared.cluster.namespace(&namespace).unwrap();
+            shared.cluster.account(&namespace, &kubeconfig).unwrap();
+            shared.cluster.apply(&namespace, manifest).unwrap();
         });
         made.await.unwrap();
         bench

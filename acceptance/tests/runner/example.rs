@@ -21,10 +21,8 @@ impl Drop for Service {
 }
 
 fn image(bench: &EngineBench) -> String {
-    let tree = bench.folder.path().join("image");
-    std::fs::create_dir_all(&tree).unwrap();
-    std::fs::copy(static_program("kdpp"), tree.join("kdpp")).unwrap();
-    bench.engine.image("kdpp", &tree, &[]).unwrap()
+    let program = static_program("kdpp");
+    bench.engine.image_of("kdpp", &program).unwrap()
 }
 
 fn start(bench: &EngineBench, image: &str) -> Service {

@@ -1,14 +1,18 @@
 //! `demo`: MKYS' main job on real parts, visibly. Parses, runs, maps to an exit code.
 
+mod runs;
 mod stage;
 mod story;
+mod whole;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A blade on a real cloud, a visitor through a real NGINX.
+use whole::Part;
+
+/// A blade on a real cloud, a visitor through a real NGINX; games and computations in containers.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -18,16 +22,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Builds, starts and shows everything, and leaves it up.
-    Up,
-    /// Destroys it through the provider, stops the lab, and proves that nothing is left.
-    Down,
+    /// Builds, starts and shows everything, or one part of it, and leaves it up.
+    Up { part: Option<Part> },
+    /// Takes it away, the blade through the provider, and proves that nothing is left.
+    Down { part: Option<Part> },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().action {
-        Action::Up => story::up(),
-        Action::Down => story::down(),
+        Action::Up { part } => whole::up(part),
+        Action::Down { part } => whole::down(part),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,35 +13,33 @@ use mkys_acceptance::platform::monitor::Monitor;
 use mkys_acceptance::platform::{self, SOURCE, copy_tree};
 
 /// Where the demo keeps its state: one a machine, like the lab.
-const STATE: &str = "/var/lib/mkys-demo";
+pub(crate) const STATE: &str = "/var/lib/mkys-demo";
 
 /// Everything that the story plays with.
-pub(crate) struct Stage {
-    pub(crate) lab: Lab,
+pub(crate) struct Stage<'a> {
+    pub(crate) lab: &'a Lab,
     pub(crate) edge: Edge,
     pub(crate) monitor: Monitor,
     folder: PathBuf,
 }
 
-impl Stage {
-    pub(crate) fn find() -> anyhow::Result<Self> {
-        let lab = Lab::from_environment()?;
+impl<'a> Stage<'a> {
+    pub(crate) fn find(lab: &'a Lab) -> Self {
         let folder = PathBuf::from(STATE);
         let edge = Edge::new(&folder.join("edge"), &lab.settings);
         let monitor = Monitor::new(&folder.join("monitor"), &lab.settings);
-        Ok(Self {
+        Self {
             lab,
             edge,
             monitor,
             folder,
-        })
+        }
     }
 
     /// Starts the lab while the rest is compiled.
     pub(crate) fn prepare(&self) -> anyhow::Result<Cli> {
-        lab::check(&self.lab)?;
         let cli = std::thread::scope(|scope| {
-            let lab = scope.spawn(|| lab::up(&self.lab));
+            let lab = scope.spawn(|| lab::up(self.lab));
             let built = self.build();
             let up = lab
                 .join()
@@ -117,12 +115,12 @@ impl Stage {
         if !folder.join("terraform.tfstate").is_file() {
             return Ok(None);
         }
-        let cli = Cli::chosen(&Path::new(SOURCE).join("acceptance/cli"))?;
+        let cli = self.build()?;
         let provider = platform::built("terraform-provider-mkys")?;
         self.open(&cli, &provider).map(Some)
     }
 
-    /// Takes the demo's own files away.
+    /// Takes the demo's own files away, but for what another part has there.
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
         Ok(platform::remove_tree(&self.folder)?)
     }

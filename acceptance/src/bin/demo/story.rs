@@ -18,9 +18,8 @@ const SITE: &str = "games.mkys.test";
 const ADMIN: &str = "games-admin.mkys.test";
 const PREVIEW: &str = "preview.mkys.test";
 
-/// Shows everything and leaves it up.
-pub(crate) fn up() -> anyhow::Result<()> {
-    let stage = Stage::find()?;
+/// Shows a blade and leaves it up.
+pub(crate) fn up(stage: &Stage<'_>) -> anyhow::Result<Workspace> {
     let progress = &stage.lab.progress;
     title(progress, "The lab and the builds");
     let cli = stage.prepare()?;
@@ -43,14 +42,14 @@ pub(crate) fn up() -> anyhow::Result<()> {
     ensure!(settled, "a second plan would change something");
     progress.line("            the second plan is empty");
 
-    visits(&stage, &workspace)?;
-    backplane(&stage, &workspace, edition)?;
-    updates(&stage, &workspace, edition)?;
-    summary(&stage, &workspace)
+    visits(stage, &workspace)?;
+    backplane(stage, &workspace, edition)?;
+    updates(stage, &workspace, edition)?;
+    Ok(workspace)
 }
 
 /// Who gets what, before and after the edge's administrator decided.
-fn visits(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+fn visits(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Result<()> {
     let progress = &stage.lab.progress;
     title(progress, "Visitors, through the edge");
     let (users, devops) = (
@@ -115,7 +114,7 @@ fn visits(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// The monitor on the Devops blade's network, with the link and without.
-fn backplane(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
+fn backplane(stage: &Stage<'_>, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
     let now = variable(edition);
     let progress = &stage.lab.progress;
     title(progress, "The backplane");
@@ -159,7 +158,7 @@ fn backplane(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Resu
 }
 
 /// An update that fails and one that works, while a visitor keeps asking.
-fn updates(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
+fn updates(stage: &Stage<'_>, workspace: &Workspace, edition: u32) -> anyhow::Result<()> {
     let next = variable(edition + 1);
     let progress = &stage.lab.progress;
     let place = Place::new(VISITOR, stage.edge.users(), SITE);
@@ -222,9 +221,9 @@ fn updates(stage: &Stage, workspace: &Workspace, edition: u32) -> anyhow::Result
     Ok(())
 }
 
-fn summary(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
+/// What of it there is to look at.
+pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Result<()> {
     let progress = &stage.lab.progress;
-    title(progress, "Everything stays up; have a look");
     let endpoints = &workspace.outputs()?["endpoints"]["value"];
     let (users, devops) = (stage.edge.users(), stage.edge.devops());
     let address = |service: &str, audience: &str| {
@@ -274,19 +273,14 @@ fn summary(stage: &Stage, workspace: &Workspace) -> anyhow::Result<()> {
     ] {
         progress.line(format!("  {what:<28} {where_}"));
     }
-    progress.line(format!(
-        "\nThe whole demo took {:.0} s. `make demo-down` takes it away.",
-        progress.elapsed().as_secs_f64()
-    ));
     Ok(())
 }
 
 /// Destroys everything through the provider and stops the lab.
-pub(crate) fn down() -> anyhow::Result<()> {
-    let stage = Stage::find()?;
+pub(crate) fn down(stage: &Stage<'_>) -> anyhow::Result<()> {
     let progress = &stage.lab.progress;
     if let Some(workspace) = stage.left()? {
-        if lab::is_up(&stage.lab) {
+        if lab::is_up(stage.lab) {
             progress.run("edge", || stage.edge.start())?;
             let _ = progress.run("monitor away", || stage.monitor.stop());
             workspace.init()?;
@@ -299,10 +293,9 @@ pub(crate) fn down() -> anyhow::Result<()> {
         }
     }
     stage.edge.stop();
-    lab::down(&stage.lab, false)?;
+    lab::down(stage.lab, false)?;
     stage.clear()?;
     ensure!(stage.is_clear(), "the demo's own folder is still there");
-    progress.line("Nothing of the demo is left.");
     Ok(())
 }
 
@@ -322,7 +315,7 @@ fn variable(edition: u32) -> String {
     format!("-var=edition=edition {edition}")
 }
 
-fn title(progress: &Progress, text: &str) {
+pub(crate) fn title(progress: &Progress, text: &str) {
     progress.line(format!("\n== {text}"));
 }
 

@@ -1,6 +1,7 @@
 //! `kdpp`: reads points, one a line with commas between, and writes k of them that differ.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -55,9 +56,11 @@ fn main() -> Result<()> {
     let Some(chosen) = kdpp::sample(&kdpp::kernel(&values, width), k, &mut random) else {
         bail!("{} points do not have {k} that differ", values.len());
     };
-    let chosen: String = chosen
+    let text: String = chosen
         .iter()
         .map(|number| format!("{}\n", lines[*number]))
         .collect();
-    fs::write(&sample, chosen).with_context(|| format!("write {}", sample.display()))
+    fs::write(&sample, text).with_context(|| format!("write {}", sample.display()))?;
+    let said = format!("seed {seed}: {k} of {} points, {chosen:?}", values.len());
+    writeln!(std::io::stdout(), "{said}").context("say what was chosen")
 }

@@ -1,0 +1,193 @@
+//! The cluster that runs are shown on as well: one that `KUBECONFIG` names, or, with `WITH_KUBERNETES=1`, the lab's own.
+//!
+//! One that can't pull from this machine's registry has the images elsewhere: `MKYS_KEEPER`, `MKYS_GAME` and `MKYS_SAMPLER` name them. One
+//! whose pods have other addresses than the lab's has `MKYS_PODS`; this machine must have a way to them.
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use ipnet::{IpNet, Ipv4Net};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::DeleteParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use mkys_acceptance::platform::cluster::{self, Cluster as LabCluster};
+use mkys_runner::kubernetes::{KubernetesSettings, Place};
+use serde::{Deserialize, Serialize};
+
+use super::stage::{Images, LEASE, OWNER, Stage};
+use crate::story::title;
+
+/// The namespace on the lab's own cluster.
+const NAMESPACE: &str = "mkys-demo";
+/// What is written down of a cluster that was used, for whoever takes it away.
+const RECORD: &str = "cluster.json";
+/// The namespace's network policies; the runner makes them for each owner.
+const POLICIES: [&str; 3] = ["closed", "sessions", "egress"];
+
+/// A namespace of a cluster.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Cluster {
+    kubeconfig: PathBuf,
+    /// That of the kubeconfig's context, if none.
+    namespace: Option<String>,
+    /// Whether the cluster was started for the demo.
+    is_ours: bool,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where the cluster's pods have their addresses: `MKYS_PODS`, else as the lab's has it.
+pub(super) fn pods() -> anyhow::Result<Ipv4Net> {
+    let pods = variable("MKYS_PODS").unwrap_or_else(|| cluster::PODS.to_owned());
+    let network = pods.parse();
+    network.with_context(|| format!("MKYS_PODS is no network: {pods}"))
+}
+
+/// Says what is wrong with what was chosen; changes nothing.
+pub(super) fn check() -> anyhow::Result<()> {
+    pods()?;
+    match variable("KUBECONFIG") {
+        Some(file) if !Path::new(&file).is_file() => bail!("KUBECONFIG names no file: {file}"),
+        _ => Ok(()),
+    }
+}
+
+/// This machine's address, as pods see it.
+fn own_address() -> anyhow::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // nothing is sent: the kernel chooses the way, and with it the address
+    socket.connect((pods()?.addr(), 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+impl Cluster {
+    /// The cluster that was chosen, brought up if it is the lab's; none if none was.
+    pub(super) fn find(stage: &Stage<'_>) -> anyhow::Result<Option<Self>> {
+        let progress = &stage.lab.progress;
+        let found = match variable("KUBECONFIG") {
+            Some(file) => Self {
+                kubeconfig: std::path::absolute(file)?,
+                namespace: None,
+                is_ours: false,
+            },
+            None if variable("WITH_KUBERNETES").is_some_and(|value| value != "0") => {
+                title(progress, "A Kubernetes of one node, on this machine");
+                let there = Self::read(stage);
+                let was_up = Path::new(cluster::STATE).exists();
+                let cluster = LabCluster::new(Path::new(cluster::STATE), &cluster::binaries()?);
+                let found = Self {
+                    kubeconfig: stage.folder().join("kubeconfig"),
+                    namespace: Some(NAMESPACE.to_owned()),
+                    is_ours: !was_up || there.is_some_and(|there| there.is_ours),
+                };
+                // before it is up: an interrupted start is taken away as well
+                found.write(stage)?;
+                progress.run("the cluster", || cluster.start())?;
+                cluster.namespace(NAMESPACE)?;
+                cluster.account(NAMESPACE, &found.kubeconfig)?;
+                found
+            }
+            None => return Ok(None),
+        };
+        found.write(stage)?;
+        Ok(Some(found))
+    }
+
+    fn write(&self, stage: &Stage<'_>) -> anyhow::Result<()> {
+        Ok(std::fs::write(
+            stage.folder().join(RECORD),
+            serde_json::to_string(self)?,
+        )?)
+    }
+
+    fn read(stage: &Stage<'_>) -> Option<Self> {
+        let text = std::fs::read_to_string(stage.folder().join(RECORD)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The images as this cluster has them.
+    pub(super) fn images(&self, own: &Images) -> anyhow::Result<Images> {
+        let mut images = own.clone();
+        for (name, image) in [
+            ("MKYS_KEEPER", &mut images.keeper),
+            ("MKYS_GAME", &mut images.game),
+            ("MKYS_SAMPLER", &mut images.sampler),
+        ] {
+            if let Some(named) = variable(name) {
+                *image = named.parse().with_context(|| format!("{name}={named}"))?;
+            }
+        }
+        Ok(images)
+    }
+
+    /// How the runner uses it.
+    pub(super) fn settings(&self, images: &Images) -> anyhow::Result<KubernetesSettings> {
+        let place = Place::builder()
+            .kubeconfig(&self.kubeconfig)
+            .maybe_namespace(self.namespace.clone())
+            .build();
+        Ok(KubernetesSettings::builder()
+            .owner(OWNER.parse()?)
+            .keeper(images.keeper.clone())
+            .place(place)
+            .edge(vec![IpNet::from(own_address()?)])
+            .lease(LEASE)
+            .build())
+    }
+
+    /// The same, as a person types it: what is exported, and what the program is given.
+    pub(super) fn by_hand(&self, images: &Images) -> anyhow::Result<(String, String)> {
+        let exports = format!(
+            "export KUBECONFIG={} MKYS_KEEPER={}",
+            self.kubeconfig.display(),
+            images.keeper
+        );
+        let edge = IpNet::from(own_address()?);
+        Ok((exports, format!("--kubernetes --edge {edge}")))
+    }
+
+    async fn delete_policies(&self) -> anyhow::Result<()> {
+        let read = Kubeconfig::read_from(&self.kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+        let namespace = config.default_namespace.clone();
+        let api: Api<NetworkPolicy> = Api::namespaced(Client::try_from(config)?, &namespace);
+        for what in POLICIES {
+            let name = format!("mkys-{OWNER}-{what}");
+            match api.delete(&name, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                deleted => drop(deleted.with_context(|| format!("delete policy {name}"))?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes away what the demo has on a cluster, and the cluster if it was started for the demo.
+pub(super) fn away(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let Some(used) = Cluster::read(stage) else {
+        return Ok(());
+    };
+    let progress = &stage.lab.progress;
+    let lab = LabCluster::at(Path::new(cluster::STATE));
+    if used.is_ours {
+        progress.run("the cluster away", || lab.destroy())?;
+    } else if let Some(namespace) = &used.namespace {
+        if Path::new(cluster::STATE).exists() {
+            progress.run("its namespace on the cluster away", || {
+                lab.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"])
+            })?;
+        }
+    } else {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        progress.run("its network policies on the cluster away", || {
+            runtime.block_on(used.delete_policies())
+        })?;
+    }
+    Ok(())
+}

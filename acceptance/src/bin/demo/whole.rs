@@ -1,0 +1,64 @@
+//! The demo's parts, in their order.
+
+use clap::ValueEnum;
+use mkys_acceptance::lab::{self, Lab};
+
+use crate::runs;
+use crate::stage::Stage;
+use crate::story::{self, title};
+
+/// A part of the demo.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// A blade on a real cloud, with its visitors.
+    Blade,
+    /// Games and computations in containers; it needs no cloud.
+    Runner,
+}
+
+/// Shows everything, or a part, and leaves it up.
+pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
+    let lab = Lab::from_environment()?;
+    let has = |one: Part| part.is_none_or(|part| part == one);
+    let runs = has(Part::Runner).then(|| runs::Stage::find(&lab));
+    // each says what is in its way before anything is changed
+    if has(Part::Blade) {
+        lab::check(&lab)?;
+    }
+    if let Some(runs) = &runs {
+        runs.check()?;
+    }
+    let blade = has(Part::Blade).then(|| Stage::find(&lab));
+    let workspace = blade.as_ref().map(story::up).transpose()?;
+    let shown = runs.as_ref().map(runs::up).transpose()?;
+    title(&lab.progress, "Everything stays up; have a look");
+    if let (Some(blade), Some(workspace)) = (&blade, &workspace) {
+        story::summary(blade, workspace)?;
+    }
+    if let (Some(runs), Some(shown)) = (&runs, &shown) {
+        runs::summary(runs, shown)?;
+    }
+    let (what, how) = match part {
+        Some(Part::Runner) => ("This part of the demo", "make demo-down PART=runner"),
+        Some(Part::Blade) => ("This part of the demo", "make demo-down"),
+        None => ("The whole demo", "make demo-down"),
+    };
+    lab.progress.line(format!(
+        "\n{what} took {:.0} s. `{how}` takes it away.",
+        lab.progress.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// Takes everything away, or a part, and proves that nothing of it is left.
+pub(crate) fn down(part: Option<Part>) -> anyhow::Result<()> {
+    let lab = Lab::from_environment()?;
+    if part != Some(Part::Blade) {
+        runs::down(&runs::Stage::find(&lab))?;
+    }
+    if part != Some(Part::Runner) {
+        story::down(&Stage::find(&lab))?;
+    }
+    lab.progress.line("Nothing of the demo is left.");
+    Ok(())
+}

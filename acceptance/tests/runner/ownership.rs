@@ -127,12 +127,12 @@ pub(crate) async fn without_an_owner_nothing_is_left(bench: &impl Bench) {
 pub(crate) async fn runs_of_others_are_left_alone(bench: &impl Bench) {
     let runner = runner(bench).await;
     let run = runner
-        .compute(line(bench, "while :; do sleep 1; done"))
+        .compute(line(bench, "trap 'exit 0' TERM; while :; do sleep 1; done"))
         .await
         .unwrap();
     until_running(&run).await;
     // it lives for longer than its lease, since somebody renews it
-    tokio::time::sleep(bench.lease() + Duration::from_secs(2)).await;
+    tokio::time::sleep(bench.lease() + Duration::from_secs(6)).await;
     assert_eq!(bench.left().await.len(), 1);
     assert!(run.state().verdict().is_none());
     run.end();

@@ -8,6 +8,15 @@
     clippy::expect_used,
     reason = "a test may stop at once"
 )]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "whoever makes trials by hand reads how they go"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what looks after owners are threads: the runner is in processes of its own"
+)]
 
 mod chance;
 mod hand;

@@ -68,21 +68,23 @@ impl Cluster {
     /// The cluster that was chosen, brought up if it is the lab's; none if none was.
     pub(super) fn find(stage: &Stage<'_>) -> anyhow::Result<Option<Self>> {
         let progress = &stage.lab.progress;
+        let there = Self::read(stage);
+        // one that an earlier demo started is taken away at last, whichever is used now
+        let was_ours = there.as_ref().is_some_and(|there| there.is_ours);
         let found = match variable("KUBECONFIG") {
             Some(file) => Self {
                 kubeconfig: std::path::absolute(file)?,
                 namespace: None,
-                is_ours: false,
+                is_ours: was_ours,
             },
             None if variable("WITH_KUBERNETES").is_some_and(|value| value != "0") => {
                 title(progress, "A Kubernetes of one node, on this machine");
-                let there = Self::read(stage);
                 let was_up = Path::new(cluster::STATE).exists();
                 let cluster = LabCluster::new(Path::new(cluster::STATE), &cluster::binaries()?);
                 let found = Self {
                     kubeconfig: stage.folder().join("kubeconfig"),
                     namespace: Some(NAMESPACE.to_owned()),
-                    is_ours: !was_up || there.is_some_and(|there| there.is_ours),
+                    is_ours: was_ours || !was_up,
                 };
                 // before it is up: an interrupted start is taken away as well
                 found.write(stage)?;
@@ -93,6 +95,9 @@ impl Cluster {
             }
             None => return Ok(None),
         };
+        if let Some(there) = there.filter(|there| there.kubeconfig != found.kubeconfig) {
+            there.leave(stage);
+        }
         found.write(stage)?;
         Ok(Some(found))
     }
@@ -150,6 +155,32 @@ impl Cluster {
         Ok((exports, format!("--kubernetes --edge {edge}")))
     }
 
+    /// Takes away what the demo has there. Where that can't be done it says so: the cluster is somebody else's, and may be gone.
+    fn leave(&self, stage: &Stage<'_>) {
+        let progress = &stage.lab.progress;
+        let left = progress.run("what it had on the cluster away", || self.clear());
+        if let Err(error) = left {
+            let cluster = self.kubeconfig.display();
+            progress.note(format!(
+                "namespace or policies stay on {cluster}: {error:#}"
+            ));
+        }
+    }
+
+    fn clear(&self) -> anyhow::Result<()> {
+        let Some(namespace) = &self.namespace else {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            return runtime.block_on(self.delete_policies());
+        };
+        if Path::new(cluster::STATE).exists() {
+            let lab = LabCluster::at(Path::new(cluster::STATE));
+            lab.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"])?;
+        }
+        Ok(())
+    }
+
     async fn delete_policies(&self) -> anyhow::Result<()> {
         let read = Kubeconfig::read_from(&self.kubeconfig)?;
         let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
@@ -171,23 +202,11 @@ pub(super) fn away(stage: &Stage<'_>) -> anyhow::Result<()> {
     let Some(used) = Cluster::read(stage) else {
         return Ok(());
     };
-    let progress = &stage.lab.progress;
-    let lab = LabCluster::at(Path::new(cluster::STATE));
+    used.leave(stage);
     if used.is_ours {
+        let lab = LabCluster::at(Path::new(cluster::STATE));
+        let progress = &stage.lab.progress;
         progress.run("the cluster away", || lab.destroy())?;
-    } else if let Some(namespace) = &used.namespace {
-        if Path::new(cluster::STATE).exists() {
-            progress.run("its namespace on the cluster away", || {
-                lab.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"])
-            })?;
-        }
-    } else {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        progress.run("its network policies on the cluster away", || {
-            runtime.block_on(used.delete_policies())
-        })?;
     }
     Ok(())
 }

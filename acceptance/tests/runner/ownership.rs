@@ -72,10 +72,16 @@ pub(crate) async fn what_somebody_took_away_is_tried_again(bench: &impl Bench) {
         .iter()
         .map(|one| one.verdict.clone())
         .collect();
-    let [Verdict::Failed(failure), Verdict::Succeeded] = &verdicts[..] else {
-        panic!("{verdicts:?}")
+    // an engine that is asked in the moment in which it starts a container kills it without a word
+    let is_taken = |verdict: &Verdict| match verdict {
+        Verdict::Failed(failure) => failure.cause == Cause::Evicted,
+        Verdict::Lost { .. } => true,
+        Verdict::Succeeded => false,
     };
-    assert_eq!(failure.cause, Cause::Evicted, "{failure:?}");
+    assert!(
+        matches!(&verdicts[..], [taken, Verdict::Succeeded] if is_taken(taken)),
+        "{verdicts:?}"
+    );
     assert_eq!(bench.left().await, Vec::<String>::new());
 }
 

@@ -36,6 +36,9 @@ const BESIDE_LIMITS_S: i64 = 60;
 /// The job of a run.
 pub(super) fn create(settings: &KubernetesSettings, plan: &Plan) -> Result<Job, serde_json::Error> {
     let mut labels = names::labels(&settings.owner, plan);
+    if let Work::Session { .. } = plan.work {
+        labels.insert(names::EDGE.to_owned(), names::edge(&settings.edge));
+    }
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels.clone()),

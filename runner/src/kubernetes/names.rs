@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,8 @@ pub(super) const OWNER: &str = "mkys.univ-lille.fr/owner";
 pub(super) const RUN: &str = "mkys.univ-lille.fr/run";
 pub(super) const KIND: &str = "mkys.univ-lille.fr/kind";
 pub(super) const EGRESS: &str = "mkys.univ-lille.fr/egress";
+/// Which edge reaches a session.
+pub(super) const EDGE: &str = "mkys.univ-lille.fr/edge";
 /// An annotation: what the run does.
 pub(super) const PLAN: &str = "mkys.univ-lille.fr/plan";
 pub(super) const QUEUE: &str = "kueue.x-k8s.io/queue-name";
@@ -48,6 +51,15 @@ pub(super) fn labels(owner: &Owner, plan: &Plan) -> BTreeMap<String, String> {
     labels
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
+}
+
+/// A word for the networks of an edge: the same for the same, in whichever order.
+pub(super) fn edge(networks: &[IpNet]) -> String {
+    let mut networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    networks.sort();
+    networks.dedup();
+    let hash = hex(&Sha256::digest(networks.join(",")));
+    hash[..DIGITS].to_owned()
 }
 
 /// Selects what is an owner's.

@@ -1,4 +1,4 @@
-//! Network policies: who reaches runs, and what they reach. They are furniture: an owner's, made before its first run. Pure.
+//! Network policies: who reaches runs, and what they reach. They are furniture: the namespace's, made before the first run. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,32 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::names;
-use crate::spec::Owner;
 
 const INGRESS: &str = "Ingress";
 const OUTWARD: &str = "Egress";
 
-/// An owner's policies: nothing reaches its runs and they reach nothing; sessions are reached from the edge; runs that may reach out do.
-pub(super) fn policies(owner: &Owner, edge: &[IpNet]) -> [NetworkPolicy; 3] {
+/// A namespace's policies, the same for all owners: nothing reaches a run and it reaches nothing; a session is reached from its edge; a
+/// run that may reach out does.
+pub(super) fn policies(edge: &[IpNet]) -> Vec<NetworkPolicy> {
+    let closed = policy("mkys-runs-closed".to_owned(), &[], |spec| {
+        spec.policy_types = Some(vec![INGRESS.to_owned(), OUTWARD.to_owned()]);
+    });
+    let egress = policy(
+        "mkys-runs-egress".to_owned(),
+        &[(names::EGRESS, "yes")],
+        |spec| {
+            spec.policy_types = Some(vec![OUTWARD.to_owned()]);
+            spec.egress = Some(vec![NetworkPolicyEgressRule::default()]);
+        },
+    );
+    // a rule without peers is one for all of them
+    let sessions = (!edge.is_empty()).then(|| sessions(edge));
+    [closed, egress].into_iter().chain(sessions).collect()
+}
+
+fn sessions(edge: &[IpNet]) -> NetworkPolicy {
+    let word = names::edge(edge);
+    let selects = [(names::KIND, names::SESSION), (names::EDGE, word.as_str())];
     let from = edge.iter().map(|network| NetworkPolicyPeer {
         ip_block: Some(IPBlock {
             cidr: network.to_string(),
@@ -28,38 +47,18 @@ pub(super) fn policies(owner: &Owner, edge: &[IpNet]) -> [NetworkPolicy; 3] {
         from: Some(from.collect()),
         ports: None,
     };
-    // a rule without peers is one for all of them
-    let ingress = (!edge.is_empty()).then(|| vec![edge_alone]);
-    [
-        policy(owner, "closed", &[], |spec| {
-            spec.policy_types = Some(vec![INGRESS.to_owned(), OUTWARD.to_owned()]);
-        }),
-        policy(
-            owner,
-            "sessions",
-            &[(names::KIND, names::SESSION)],
-            |spec| {
-                spec.policy_types = Some(vec![INGRESS.to_owned()]);
-                spec.ingress = ingress;
-            },
-        ),
-        policy(owner, "egress", &[(names::EGRESS, "yes")], |spec| {
-            spec.policy_types = Some(vec![OUTWARD.to_owned()]);
-            spec.egress = Some(vec![NetworkPolicyEgressRule::default()]);
-        }),
-    ]
+    policy(format!("mkys-sessions-{word}"), &selects, |spec| {
+        spec.policy_types = Some(vec![INGRESS.to_owned()]);
+        spec.ingress = Some(vec![edge_alone]);
+    })
 }
 
 fn policy(
-    owner: &Owner,
-    what: &str,
+    name: String,
     selects: &[(&str, &str)],
     rules: impl FnOnce(&mut NetworkPolicySpec),
 ) -> NetworkPolicy {
-    let selects = selects
-        .iter()
-        .copied()
-        .chain([(names::OWNER, owner.as_str())]);
+    let selects = selects.iter().copied().chain([names::MANAGED_BY]);
     let selects: BTreeMap<_, _> = selects
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
@@ -74,7 +73,7 @@ fn policy(
     rules(&mut spec);
     NetworkPolicy {
         metadata: ObjectMeta {
-            name: Some(format!("mkys-{owner}-{what}")),
+            name: Some(name),
             labels: Some([(key.to_owned(), value.to_owned())].into()),
             ..ObjectMeta::default()
         },

@@ -190,7 +190,7 @@ fn said<B>(answer: &http::Response<B>) -> Timestamp {
         .map_or_else(Timestamp::now, |date| date.timestamp())
 }
 
-/// Makes the owner's network policies, as they are to be.
+/// Makes the network policies, as they are to be.
 pub(super) async fn close(
     client: &Client,
     namespace: &str,
@@ -198,7 +198,7 @@ pub(super) async fn close(
 ) -> Result<(), kube::Error> {
     let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
     let parameters = PatchParams::apply(MANAGER).force();
-    let applied = policy::policies(&settings.owner, &settings.edge).map(|policy| {
+    let applied = policy::policies(&settings.edge).into_iter().map(|policy| {
         let (api, parameters) = (&api, &parameters);
         async move {
             let name = policy.name_any();

@@ -33,7 +33,7 @@ use mkys_init::ToRun;
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
@@ -126,17 +126,10 @@ pub struct Engine {
     settings: EngineSettings,
     hub: Arc<Hub>,
     rooms: Rooms,
-    tasks: Vec<JoinHandle<()>>,
+    /// They end with it.
+    _tasks: JoinSet<()>,
     /// Held for as long as the owner's runs are this process's.
     _lock: File,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-    }
 }
 
 impl Engine {
@@ -154,20 +147,19 @@ impl Engine {
         let directory = settings.directory.join(settings.owner.as_str());
         let (lock, listener) = own(&settings.owner, &directory)?;
         let hub = Arc::new(Hub::new(settings.secrets.clone()));
-        let tasks = vec![
-            tokio::spawn(hub::listen(Arc::clone(&hub), listener)),
-            tokio::spawn(watch::events(
-                docker.clone(),
-                settings.owner.clone(),
-                Arc::clone(&hub),
-            )),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hub::listen(Arc::clone(&hub), listener));
+        tasks.spawn(watch::events(
+            docker.clone(),
+            settings.owner.clone(),
+            Arc::clone(&hub),
+        ));
         Ok(Self {
             docker,
             rooms: Rooms::new(settings.owner.clone(), settings.networks),
             settings,
             hub,
-            tasks,
+            _tasks: tasks,
             _lock: lock,
         })
     }

@@ -32,7 +32,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
 use crate::log::{LogLine, LogPlace};
@@ -72,15 +72,8 @@ pub struct Kubernetes {
     jobs: Api<Job>,
     pods: Api<Pod>,
     services: Api<Service>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Kubernetes {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-    }
+    /// They end with it.
+    _tasks: JoinSet<()>,
 }
 
 impl Kubernetes {
@@ -110,14 +103,13 @@ impl Kubernetes {
         let hub = Arc::new(Hub::new());
         let pods = Api::namespaced(client.clone(), &namespace);
         let warnings = Api::namespaced(client.clone(), &namespace);
-        let tasks = vec![
-            tokio::spawn(watch::pods(
-                pods.clone(),
-                settings.owner.clone(),
-                Arc::clone(&hub),
-            )),
-            tokio::spawn(watch::warnings(warnings, Arc::clone(&hub))),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch::pods(
+            pods.clone(),
+            settings.owner.clone(),
+            Arc::clone(&hub),
+        ));
+        tasks.spawn(watch::warnings(warnings, Arc::clone(&hub)));
         Ok(Self {
             name: format!("Kubernetes at {cluster}, namespace {namespace}"),
             jobs: Api::namespaced(client.clone(), &namespace),
@@ -128,7 +120,7 @@ impl Kubernetes {
             settings,
             namespace,
             hub,
-            tasks,
+            _tasks: tasks,
         })
     }
 

@@ -47,6 +47,7 @@ mod runner;
 mod spec;
 mod state;
 mod verdict;
+mod watchers;
 
 pub use attempts::Attempts;
 pub use door::{Direct, Door, DoorError, knock};

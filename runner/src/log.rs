@@ -141,6 +141,15 @@ impl Reading {
     }
 }
 
+/// A line's time, which an executor wrote before it.
+pub(crate) fn timed(line: &str) -> (Option<Timestamp>, &str) {
+    let timed = line.split_once(' ').and_then(|(at, text)| {
+        let at: Timestamp = at.parse().ok()?;
+        Some((at, text))
+    });
+    timed.map_or((None, line), |(at, text)| (Some(at), text))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {

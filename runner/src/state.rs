@@ -86,6 +86,16 @@ pub enum Observation {
     },
 }
 
+impl Observation {
+    /// Whether nothing more is to be seen of the run.
+    pub(crate) const fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Exited { .. } | Self::Failed(_) | Self::Missing { .. }
+        )
+    }
+}
+
 /// What happens to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

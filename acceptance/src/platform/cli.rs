@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::files;
+use super::programs::built_by;
 use crate::lab::{Error, external};
 
 /// Version under which the provider is installed.
@@ -62,16 +63,7 @@ impl Cli {
     /// When it can't be built.
     pub fn built(scripts: &Path) -> Result<Self, Error> {
         let script = scripts.join("build-tofu.sh");
-        let output = Command::new(&script)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(Error::io(format!("run {}", script.display())))?;
-        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        match output.status.success() {
-            true => Ok(Self::of(path.into())),
-            false => Err(Error::Machine("OpenTofu could not be built".to_owned())),
-        }
+        built_by(&script, &[], "OpenTofu").map(Self::of)
     }
 
     /// Its name, for people.

@@ -120,15 +120,19 @@ fn a_pod_that_somebody_deletes_is_no_failure_of_its_command() {
     });
 }
 
+/// A runner whose sessions are reached on ports of nodes.
+async fn on_node_ports(bench: &ClusterBench) -> Runner<Kubernetes> {
+    let mut settings = bench.settings();
+    settings.reach = Reach::NodePort;
+    let executor = Kubernetes::connect(settings).await.unwrap();
+    Runner::start(executor).await.unwrap()
+}
+
 #[test]
 fn a_session_is_reached_on_a_port_of_its_node() {
     tell(async {
         let bench = ClusterBench::new().await;
-        let mut settings = bench.settings();
-        settings.reach = Reach::NodePort;
-        let runner = Runner::start(Kubernetes::connect(settings).await.unwrap())
-            .await
-            .unwrap();
+        let runner = on_node_ports(&bench).await;
         let line = format!("echo chess >/tmp/index.html; httpd -p 8080 -h /tmp; {ENDLESS}");
         let game = Session::builder()
             .name("chess".parse().unwrap())
@@ -163,11 +167,7 @@ fn a_session_is_reached_on_a_port_of_its_node() {
 fn whoever_has_no_owner_loses_what_it_owns_as_well() {
     tell(async {
         let bench = ClusterBench::new().await;
-        let mut settings = bench.settings();
-        settings.reach = Reach::NodePort;
-        let runner = Runner::start(Kubernetes::connect(settings).await.unwrap())
-            .await
-            .unwrap();
+        let runner = on_node_ports(&bench).await;
         let game = Session::builder()
             .name("chess".parse().unwrap())
             .container(shell_line(&bench, ENDLESS))

@@ -25,6 +25,7 @@ use crate::plan::{Plan, Work};
 use crate::spec::RunName;
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
+use crate::watchers::Watchers;
 
 /// How long somebody who connects has to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ pub(super) struct Hub {
 #[derive(Debug, Default)]
 struct Runs {
     entries: HashMap<RunName, Entry>,
-    watchers: Vec<mpsc::UnboundedSender<Seen>>,
+    watchers: Watchers,
 }
 
 #[derive(Debug)]
@@ -67,17 +68,11 @@ impl Hub {
 
     /// Tells what is seen from now on, and first what was seen last of each run.
     pub(super) fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {
-        let (sender, receiver) = mpsc::unbounded_channel();
         let mut runs = self.runs();
-        for (run, entry) in &runs.entries {
-            if let Some(observation) = entry.seen.clone() {
-                let run = run.clone();
-                // the receiver is right here
-                let _ = sender.send(Seen { run, observation });
-            }
-        }
-        runs.watchers.push(sender);
-        receiver
+        let Runs {
+            entries, watchers, ..
+        } = &mut *runs;
+        watchers.join(entries.iter().map(|(run, entry)| (run, &entry.seen)))
     }
 
     /// Something was seen of a run.
@@ -240,18 +235,10 @@ impl Hub {
 impl Runs {
     fn see(&mut self, run: &RunName, observation: Observation) {
         if let Some(entry) = self.entries.get_mut(run) {
-            entry.ended |= matches!(
-                observation,
-                Observation::Exited { .. } | Observation::Failed(_) | Observation::Missing { .. }
-            );
+            entry.ended |= observation.is_end();
             entry.seen = Some(observation.clone());
         }
-        let seen = Seen {
-            run: run.clone(),
-            observation,
-        };
-        self.watchers
-            .retain(|watcher| watcher.send(seen.clone()).is_ok());
+        self.watchers.tell(run, observation);
     }
 }
 

@@ -2,11 +2,10 @@
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use jiff::Timestamp;
 use mkys_init::{End, Exit};
 
 use super::failure;
-use crate::log::{LogLine, Reading};
+use crate::log::{LogLine, Reading, timed};
 use crate::state::Observation;
 use crate::verdict::{self, Cause, Failure};
 
@@ -101,11 +100,7 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
 pub(super) fn log_part(reading: &mut Reading, part: &LogOutput) -> Vec<LogLine> {
     let error = matches!(part, LogOutput::StdErr { .. });
     let text = String::from_utf8_lossy(part.as_ref());
-    let timed = text.split_once(' ').and_then(|(at, text)| {
-        let at: Timestamp = at.parse().ok()?;
-        Some((at, text))
-    });
-    let (at, text) = timed.map_or((None, &*text), |(at, text)| (Some(at), text));
+    let (at, text) = timed(&text);
     reading.part(at, error, text)
 }
 

@@ -13,6 +13,7 @@ use crate::executor::Seen;
 use crate::plan::Plan;
 use crate::spec::RunName;
 use crate::state::Observation;
+use crate::watchers::Watchers;
 
 /// The runs of an owner.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ struct Runs {
     entries: HashMap<RunName, Entry>,
     /// Pods that are there, of runs that are known or not yet.
     pods: HashMap<RunName, Pod>,
-    watchers: Vec<mpsc::UnboundedSender<Seen>>,
+    watchers: Watchers,
 }
 
 #[derive(Debug)]
@@ -56,17 +57,11 @@ impl Hub {
 
     /// Tells what is seen from now on, and first what was seen last of each run.
     pub(super) fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {
-        let (sender, receiver) = mpsc::unbounded_channel();
         let mut runs = self.runs();
-        for (run, entry) in &runs.entries {
-            if let Some(observation) = entry.seen.clone() {
-                let run = run.clone();
-                // the receiver is right here
-                let _ = sender.send(Seen { run, observation });
-            }
-        }
-        runs.watchers.push(sender);
-        receiver
+        let Runs {
+            entries, watchers, ..
+        } = &mut *runs;
+        watchers.join(entries.iter().map(|(run, entry)| (run, &entry.seen)))
     }
 
     /// A run's job is about to be created.
@@ -264,18 +259,10 @@ impl Runs {
             if entry.seen.as_ref() == Some(&observation) {
                 return;
             }
-            entry.ended |= matches!(
-                observation,
-                Observation::Exited { .. } | Observation::Failed(_) | Observation::Missing { .. }
-            );
+            entry.ended |= observation.is_end();
             entry.seen = Some(observation.clone());
         }
-        let seen = Seen {
-            run: run.clone(),
-            observation,
-        };
-        self.watchers
-            .retain(|watcher| watcher.send(seen.clone()).is_ok());
+        self.watchers.tell(run, observation);
     }
 }
 

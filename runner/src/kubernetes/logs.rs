@@ -8,14 +8,13 @@ use std::time::Duration;
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::{job, within};
 use crate::executor::ExecutorError;
-use crate::log::{LogLine, LogPlace, Reading};
+use crate::log::{LogLine, LogPlace, Reading, timed};
 
 /// Before a log that ended is taken up again.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -188,13 +187,4 @@ fn lines(
         Ok(lines) => stream::iter(lines.into_iter().map(Ok).collect::<Vec<_>>()),
         Err(error) => stream::iter(vec![Err(error)]),
     })
-}
-
-/// A line's time, which the node wrote before it.
-fn timed(line: &str) -> (Option<Timestamp>, &str) {
-    let timed = line.split_once(' ').and_then(|(at, text)| {
-        let at: Timestamp = at.parse().ok()?;
-        Some((at, text))
-    });
-    timed.map_or((None, line), |(at, text)| (Some(at), text))
 }

@@ -1,23 +1,25 @@
 # What a newcomer runs. `make demo` shows MKYS' main job on real parts, `make test` passes everything.
+# Builds name programs and always the whole workspace: features are chosen for what is named, and other packages would have
+# their dependencies compiled once more.
 SHELL := /bin/sh
 CARGO ?= cargo
 
 .PHONY: demo demo-down lab lab-down check test trials bench docs
 
 demo: ## a blade on a real cloud, visitors, games and computations; leaves everything up (PART=blade or PART=runner alone; TF= chooses the CLI)
-	$(CARGO) build --quiet -p mkys-acceptance --bin demo --bin lab
+	$(CARGO) build --quiet --workspace --bin demo --bin lab
 	target/debug/demo up $(PART)
 
 demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left (PART=runner: only that part)
-	$(CARGO) build --quiet -p mkys-acceptance --bin demo --bin lab
+	$(CARGO) build --quiet --workspace --bin demo --bin lab
 	target/debug/demo down $(PART)
 
 lab: ## the lab alone
-	$(CARGO) build --quiet -p mkys-acceptance --bins
+	$(CARGO) build --quiet --workspace --bin lab
 	target/debug/lab up
 
 lab-down:
-	$(CARGO) build --quiet -p mkys-acceptance --bins
+	$(CARGO) build --quiet --workspace --bin lab
 	target/debug/lab down
 
 check: ## the quick half: format, lints, unit, golden and property tests
@@ -30,7 +32,7 @@ trials: ## runs whose owners are killed and whose executors go away (N= of them 
 	scripts/trials.sh
 
 bench: lab ## side by side with peers; writes docs/benchmarks.md (WHAT= names sections)
-	$(CARGO) build --quiet --release -p terraform-provider-mkys -p mkys-edge -p mkys-acceptance --bin bench --bin mkys-edge --bin terraform-provider-mkys
+	$(CARGO) build --quiet --release --workspace --bin bench --bin mkys-edge --bin terraform-provider-mkys
 	target/release/bench $(WHAT)
 
 docs: ## the registry's pages, from the schema

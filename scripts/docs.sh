@@ -22,7 +22,8 @@ for one in terraform tofu; do
   [ -n "$cli" ] || ! command -v "$one" >/dev/null || cli=$one
 done
 [ -n "$cli" ] || cli=$(sh acceptance/cli/build-tofu.sh)
-cargo build --quiet -p terraform-provider-mkys
+# as the tests are built: dependencies are compiled once for both
+cargo build --quiet --workspace --bin terraform-provider-mkys --examples
 target=${CARGO_TARGET_DIR:-$PWD/target}/debug
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

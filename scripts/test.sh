@@ -7,7 +7,8 @@ start=$(date +%s)
 say() { printf '\n== [%4s s] %s\n' "$(($(date +%s) - start))" "$*"; }
 
 say "the lab, and meanwhile the builds"
-cargo build --quiet -p mkys-acceptance --bins
+# always the whole workspace, and with its examples, which have the tests' features: dependencies are compiled once for all that follows
+cargo build --quiet --workspace --bin lab --examples
 mkdir -p target
 target/debug/lab up >target/lab.log 2>&1 &
 lab=$!
@@ -25,7 +26,7 @@ say "licences, bans and sources"
 scripts/deny.sh
 
 say "the plugin under $terraform and $tofu"
-TF_CLIS="$terraform:$tofu" cargo test --quiet -p mkys-plugin --test conformance
+TF_CLIS="$terraform:$tofu" cargo test --quiet --workspace --test conformance
 
 say "the plugin, judged from outside"
 acceptance/cli/judge.sh "$terraform" "$tofu"
@@ -37,7 +38,7 @@ say "the generated pages are as the schema says"
 TF=$terraform scripts/docs.sh --check
 
 say "the first process of a run's container"
-cargo test --quiet -p mkys-init --test life
+cargo test --quiet --workspace --test life
 
 say "the lab"
 trap - EXIT INT TERM
@@ -49,18 +50,22 @@ tail -n 1 target/lab.log
 MKYS_CLIS="$terraform:$tofu"
 export MKYS_CLIS
 
+say "the game by itself"
+target/debug/lab install --runs
+(cd examples/games/hex && npm ci --ignore-scripts --no-audit --no-fund --silent && npm test --silent -- --test-reporter=spec)
+
 say "session routes on a real NGINX"
-cargo test --quiet -p mkys-acceptance --test edge_sessions
+cargo test --quiet --workspace --test edge_sessions
 
 say "runs on a container engine and on Kubernetes"
 MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
 MKYS_ROC_VALIDATOR=$(acceptance/cli/ro-crate-validator.sh)
 export MKYS_STATIC MKYS_ROC_VALIDATOR
-cargo test --quiet -p mkys-acceptance --test runner -- --test-threads=4
+cargo test --quiet --workspace --test runner -- --test-threads=4
 
 say "trials: owners are killed, executors go away"
-N=${N:-6} cargo test --quiet -p mkys-acceptance --test trials
+N=${N:-6} cargo test --quiet --workspace --test trials
 
 say "scenarios on the lab"
 # last: its closing lines are the ones that whoever runs this reads
-cargo test -p mkys-acceptance --test scenarios -- --test-threads=2
+cargo test --workspace --test scenarios -- --test-threads=2

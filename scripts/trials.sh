@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 MKYS_KUBERNETES=$(acceptance/cli/build-kubernetes.sh)
 MKYS_STATIC=$(scripts/static.sh mkys-init kdpp)
 export MKYS_KUBERNETES MKYS_STATIC
-cargo build --quiet -p mkys-run -p mkys-acceptance --bins
-N=${N:-100} SEED=${SEED:-1} cargo test --quiet -p mkys-acceptance --test trials -- --nocapture
+cargo build --quiet --workspace --bin lab --bin mkys-run --examples
+N=${N:-100} SEED=${SEED:-1} cargo test --quiet --workspace --test trials -- --nocapture

@@ -32,7 +32,11 @@ enum Action {
     /// Say what is wrong with this machine or lab, changing nothing.
     Doctor,
     /// Install the Debian packages that are missing.
-    Install,
+    Install {
+        /// What games and computations need, instead of the lab's.
+        #[arg(long)]
+        runs: bool,
+    },
     /// A real Kubernetes of one node, beside the lab and without it.
     Cluster {
         #[command(subcommand)]
@@ -74,7 +78,8 @@ fn run(action: Action) -> anyhow::Result<bool> {
     match action {
         Action::Up => lab::up(&lab)?,
         Action::Down { keep } => lab::down(&lab, keep)?,
-        Action::Install => lab::install(&lab)?,
+        Action::Install { runs: true } => lab::install_for_runs(&lab.progress)?,
+        Action::Install { runs: false } => lab::install(&lab)?,
         Action::Status => return Ok(lab::status(&lab)?),
         Action::Doctor => return Ok(lab::doctor(&lab)?),
         Action::Cluster { action } => return run_cluster(action),

@@ -262,6 +262,32 @@ impl Edge {
         self.call("POST", &path, token, Some(&body))
     }
 
+    /// Delegates a route's path to a holder, who may send players to so many targets in some networks. Gives the holder's token; what an
+    /// earlier token of that name had is over.
+    ///
+    /// # Errors
+    /// When the edge refuses.
+    pub fn delegate(
+        &self,
+        route: &str,
+        holder: &str,
+        networks: &[&str],
+        limit: u32,
+    ) -> Result<String, Error> {
+        let administrator = self.administrator()?;
+        let path = format!("/v1/routes/{route}/delegations");
+        let there = self.call("GET", &path, &administrator, None)?;
+        let there = there.as_array().into_iter().flatten();
+        for _ in there.filter(|one| one["holder"] == holder) {
+            let path = format!("{path}/{holder}");
+            self.call("DELETE", &path, &administrator, None)?;
+        }
+        let wish = json!({ "holder": holder, "networks": networks, "limit": limit });
+        let made = self.call("POST", &path, &administrator, Some(&wish))?;
+        let token = made["token"].as_str().map(str::to_owned);
+        token.ok_or_else(|| Error::Unexpected(format!("a delegation without a token: {made}")))
+    }
+
     /// A call to the API.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -315,6 +316,16 @@ impl ContainerEngine {
         let own = program.file_name().unwrap_or_default();
         files::copy(program, &tree.join(own))?;
         self.image(name, &tree, &[])
+    }
+
+    /// A command of podman's, to start and not to wait for.
+    #[must_use]
+    pub fn command(&self, words: &[&str]) -> Command {
+        let podman = self.podman();
+        let (program, arguments) = podman.split_at(1);
+        let mut command = Command::new(&program[0]);
+        command.args(arguments).args(words);
+        command
     }
 
     /// Runs a command of podman's; gives what it prints.

@@ -1,8 +1,15 @@
-//! The game of `examples/games/hex` as an image: the machine's own node with the libraries it is linked to, the game, and nothing else.
+//! The game of `examples/games/hex` as an image (the machine's own node with the libraries it is linked to, the game, and nothing else),
+//! and players for it.
+
+mod board;
+mod player;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+pub use board::{Board, Colour, Move, choose, draw};
+pub use player::{Player, refusal};
 
 use super::engine::ContainerEngine;
 use super::{SOURCE, copy_tree, files, remove_tree};

@@ -1,9 +1,7 @@
 //! Games and computations in containers that are gone afterwards: on a container engine, and on Kubernetes where there is one.
 
-mod board;
 mod cluster;
 mod computation;
-mod player;
 mod session;
 mod stage;
 
@@ -28,7 +26,7 @@ pub(crate) struct Shown {
 pub(crate) fn up(stage: &Stage<'_>) -> anyhow::Result<Shown> {
     let progress = &stage.lab.progress;
     title(progress, "A container engine, its registry, an edge");
-    let images = stage.prepare()?;
+    let images = stage.prepare(progress)?;
     let token = progress.run("edge beside NGINX, /automathon delegated", || stage.open())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -57,9 +57,10 @@ impl<'a> Stage<'a> {
             .args([
                 "build",
                 "--quiet",
-                "-p",
+                "--workspace",
+                "--bin",
                 "terraform-provider-mkys",
-                "-p",
+                "--bin",
                 "mkys-edge",
             ])
             .current_dir(SOURCE)

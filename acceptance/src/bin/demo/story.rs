@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use mkys_acceptance::lab::{self};
 use mkys_acceptance::place::{OPERATOR, VISITOR};
-use mkys_acceptance::platform::cli::{Ended, Workspace};
+use mkys_acceptance::platform::cli::{Cli, Ended, Workspace};
 use mkys_acceptance::platform::edge::PORTAL;
 use mkys_acceptance::platform::visitor::{Asking, Place, Tally};
 use mkys_acceptance::progress::Progress;
@@ -18,13 +18,19 @@ const SITE: &str = "games.mkys.test";
 const ADMIN: &str = "games-admin.mkys.test";
 const PREVIEW: &str = "preview.mkys.test";
 
-/// Shows a blade and leaves it up.
-pub(crate) fn up(stage: &Stage<'_>) -> anyhow::Result<Workspace> {
+/// Builds what the story needs and brings the lab up.
+pub(crate) fn prepare(stage: &Stage<'_>) -> anyhow::Result<Cli> {
     let progress = &stage.lab.progress;
     title(progress, "The lab and the builds");
     let cli = stage.prepare()?;
     progress.run("edge started beside NGINX", || stage.edge.start())?;
-    let workspace = stage.workspace(&cli)?;
+    Ok(cli)
+}
+
+/// Shows a blade and leaves it up.
+pub(crate) fn tell(stage: &Stage<'_>, cli: &Cli) -> anyhow::Result<Workspace> {
+    let progress = &stage.lab.progress;
+    let workspace = stage.workspace(cli)?;
 
     title(
         progress,

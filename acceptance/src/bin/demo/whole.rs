@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 use mkys_acceptance::lab::{self, Lab};
+use mkys_acceptance::platform::cli::Workspace;
+use mkys_acceptance::progress::Progress;
 
 use crate::runs;
 use crate::stage::Stage;
@@ -29,7 +31,8 @@ pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
         runs.check()?;
     }
     let blade = has(Part::Blade).then(|| Stage::find(&lab));
-    let workspace = blade.as_ref().map(story::up).transpose()?;
+    let workspace = blade.as_ref().map(|blade| show(blade, runs.as_ref()));
+    let workspace = workspace.transpose()?;
     let shown = runs.as_ref().map(runs::up).transpose()?;
     title(&lab.progress, "Everything stays up; have a look");
     if let (Some(blade), Some(workspace)) = (&blade, &workspace) {
@@ -48,6 +51,18 @@ pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
         lab.progress.elapsed().as_secs_f64()
     ));
     Ok(())
+}
+
+/// Shows the blade. The cloud takes its time, in which what the next part stands on is got ready.
+fn show(blade: &Stage<'_>, next: Option<&runs::Stage<'_>>) -> anyhow::Result<Workspace> {
+    let cli = story::prepare(blade)?;
+    std::thread::scope(|scope| {
+        if let Some(next) = next {
+            // what fails is tried again, and told, when its part comes
+            scope.spawn(|| next.prepare(&Progress::silent()));
+        }
+        story::tell(blade, &cli)
+    })
 }
 
 /// Takes everything away, or a part, and proves that nothing of it is left.

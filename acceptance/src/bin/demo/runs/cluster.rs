@@ -8,10 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use ipnet::{IpNet, Ipv4Net};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::api::DeleteParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
 use mkys_acceptance::platform::cluster::{self, Cluster as LabCluster};
 use mkys_runner::kubernetes::{KubernetesSettings, Place};
 use serde::{Deserialize, Serialize};
@@ -23,8 +19,6 @@ use crate::story::title;
 const NAMESPACE: &str = "mkys-demo";
 /// What is written down of a cluster that was used, for whoever takes it away.
 const RECORD: &str = "cluster.json";
-/// The namespace's network policies; the runner makes them for each owner.
-const POLICIES: [&str; 3] = ["closed", "sessions", "egress"];
 
 /// A namespace of a cluster.
 #[derive(Serialize, Deserialize)]
@@ -155,43 +149,26 @@ impl Cluster {
         Ok((exports, format!("--kubernetes --edge {edge}")))
     }
 
-    /// Takes away what the demo has there. Where that can't be done it says so: the cluster is somebody else's, and may be gone.
+    /// Takes away what the demo has there. Where that can't be done it says so: the cluster may be gone.
     fn leave(&self, stage: &Stage<'_>) {
         let progress = &stage.lab.progress;
-        let left = progress.run("what it had on the cluster away", || self.clear());
-        if let Err(error) = left {
-            let cluster = self.kubeconfig.display();
+        let cluster = self.kubeconfig.display();
+        let Some(namespace) = &self.namespace else {
             progress.note(format!(
-                "namespace or policies stay on {cluster}: {error:#}"
+                "the namespace's network policies stay on {cluster}: they are for all who run things there"
             ));
+            return;
+        };
+        let left = progress.run("what it had on the cluster away", || self.clear(namespace));
+        if let Err(error) = left {
+            progress.note(format!("{namespace} stays on {cluster}: {error:#}"));
         }
     }
 
-    fn clear(&self) -> anyhow::Result<()> {
-        let Some(namespace) = &self.namespace else {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            return runtime.block_on(self.delete_policies());
-        };
+    fn clear(&self, namespace: &str) -> anyhow::Result<()> {
         if Path::new(cluster::STATE).exists() {
             let lab = LabCluster::at(Path::new(cluster::STATE));
             lab.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"])?;
-        }
-        Ok(())
-    }
-
-    async fn delete_policies(&self) -> anyhow::Result<()> {
-        let read = Kubeconfig::read_from(&self.kubeconfig)?;
-        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
-        let namespace = config.default_namespace.clone();
-        let api: Api<NetworkPolicy> = Api::namespaced(Client::try_from(config)?, &namespace);
-        for what in POLICIES {
-            let name = format!("mkys-{OWNER}-{what}");
-            match api.delete(&name, &DeleteParams::default()).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                deleted => drop(deleted.with_context(|| format!("delete policy {name}"))?),
-            }
         }
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! A game, played to its end by two players who come in through NGINX, and watched by a third.
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use mkys_acceptance::platform::game::{Board, Player, draw, refusal};
 use mkys_acceptance::progress::Progress;
 use mkys_runner::{Answers, Container, Executor, Image, Resources, Runner, Session, Verdict};
 
-use super::board::{Board, draw};
-use super::player::{Player, refusal};
 use super::prove_nothing_is_left;
 use super::stage::{HOST, Stage};
 
@@ -105,10 +104,11 @@ pub(super) async fn show<E: Executor>(
 
 /// Both play until somebody has won; gives the board then.
 async fn play(progress: &Progress, listener: SocketAddrV4, url: &str) -> anyhow::Result<Board> {
-    let mut ada = Player::sit(listener, url, "Ada").await?;
-    let mut blaise = Player::sit(listener, url, "Blaise").await?;
+    let dial = || TcpStream::connect(listener);
+    let mut ada = Player::sit(dial()?, url, "Ada").await?;
+    let mut blaise = Player::sit(dial()?, url, "Blaise").await?;
     progress.line("            Ada is red (●), top to bottom; Blaise is blue (○), left to right");
-    let refused = refusal(listener, url, "Carl").await?;
+    let refused = refusal(dial()?, url, "Carl").await?;
     progress.line(format!(
         "            Carl would like to play too: {refused}"
     ));

@@ -12,9 +12,10 @@ use mkys_acceptance::platform::background::Background;
 use mkys_acceptance::platform::edge::{Edge, wish};
 use mkys_acceptance::platform::engine::ContainerEngine;
 use mkys_acceptance::platform::{self, SOURCE, game, programs};
+use mkys_acceptance::progress::Progress;
 use mkys_edge_client::{EdgeClient, Settings};
 use mkys_runner::Image;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cluster;
 use super::{computation, session};
@@ -92,10 +93,10 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts what runs stand on while the rest is compiled.
-    pub(super) fn prepare(&self) -> anyhow::Result<Images> {
+    pub(crate) fn prepare(&self, progress: &Progress) -> anyhow::Result<Images> {
         let (game, folder) = std::thread::scope(|scope| {
-            let engine = scope.spawn(|| self.start());
-            let built = self.build();
+            let engine = scope.spawn(|| self.start(progress));
+            let built = self.build(progress);
             let game = engine.join();
             let game = game.map_err(|_| anyhow::anyhow!("the engine's start panicked"))?;
             anyhow::Ok((game?, built?))
@@ -104,7 +105,7 @@ impl<'a> Stage<'a> {
             let image = self.engine.image_of(name, &folder.join(program))?;
             Ok(image.parse()?)
         };
-        self.lab.progress.run("images of our own programs", || {
+        progress.run("images of our own programs", || {
             Ok(Images {
                 init: folder.join("mkys-init"),
                 game: game.parse()?,
@@ -115,8 +116,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives the game's image.
-    fn start(&self) -> anyhow::Result<String> {
-        let progress = &self.lab.progress;
+    fn start(&self, progress: &Progress) -> anyhow::Result<String> {
         lab::install_for_runs(progress)?;
         progress.run("container engine and registry", || self.engine.start())?;
         let cache = self.lab.place.cache().join("npm");
@@ -125,12 +125,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives the folder of static programs.
-    fn build(&self) -> anyhow::Result<PathBuf> {
-        let progress = &self.lab.progress;
+    fn build(&self, progress: &Progress) -> anyhow::Result<PathBuf> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         progress.run("edge and mkys-run built", || {
             let status = Command::new(cargo)
-                .args(["build", "--quiet", "-p", "mkys-edge", "-p", "mkys-run"])
+                .args(["build", "--quiet", "--workspace"])
+                .args(["--bin", "mkys-edge", "--bin", "mkys-run"])
                 .current_dir(SOURCE)
                 .status()
                 .context("cargo cannot be run")?;
@@ -165,25 +165,8 @@ impl<'a> Stage<'a> {
         if there.is_none_or(|route| route["decisions"]["users"]["state"] != "approved") {
             self.edge.approve(&route, "users")?;
         }
-        self.delegate(&route)
-    }
-
-    /// Anew each time: what an earlier demo's token had is over then.
-    fn delegate(&self, route: &str) -> anyhow::Result<String> {
-        let ada = self.edge.administrator()?;
-        let path = format!("/v1/routes/{route}/delegations");
-        let there = self.edge.call("GET", &path, &ada, None)?;
-        if there.as_array().is_some_and(|all| !all.is_empty()) {
-            self.edge
-                .call("DELETE", &format!("{path}/{OWNER}"), &ada, None)?;
-        }
-        let networks = [ENGINES.to_owned(), cluster::pods()?.to_string()];
-        let request = json!({ "holder": OWNER, "networks": networks, "limit": 10 });
-        let made = self.edge.call("POST", &path, &ada, Some(&request))?;
-        let token = made["token"]
-            .as_str()
-            .context("a delegation without a token")?;
-        Ok(token.to_owned())
+        let pods = cluster::pods()?.to_string();
+        Ok(self.edge.delegate(&route, OWNER, &[ENGINES, &pods], 10)?)
     }
 
     /// A client of the edge with a delegation's token.

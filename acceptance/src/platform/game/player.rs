@@ -1,13 +1,12 @@
 //! Players of Hex: each a websocket through NGINX.
 
-use std::net::SocketAddrV4;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -27,11 +26,13 @@ enum Said {
     Refused { reason: String },
 }
 
-struct Socket(WebSocketStream<TcpStream>);
+#[derive(Debug)]
+struct Socket(WebSocketStream<tokio::net::TcpStream>);
 
 impl Socket {
-    async fn open(listener: SocketAddrV4, url: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(listener).await?;
+    async fn open(stream: TcpStream, url: &str) -> anyhow::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::TcpStream::from_std(stream)?;
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await?;
         Ok(Self(socket))
     }
@@ -65,23 +66,49 @@ impl Socket {
 }
 
 /// A player.
-pub(super) struct Player {
+#[derive(Debug)]
+pub struct Player {
     socket: Socket,
     colour: Colour,
 }
 
 impl Player {
-    /// Comes in and sits down.
-    pub(super) async fn sit(listener: SocketAddrV4, url: &str, name: &str) -> anyhow::Result<Self> {
-        let mut socket = Socket::open(listener, url).await?;
+    /// Comes in on a connection to an edge's listener, and sits down.
+    ///
+    /// # Errors
+    /// When there is no game at the address, or no seat left.
+    pub async fn sit(stream: TcpStream, url: &str, name: &str) -> anyhow::Result<Self> {
+        let mut socket = Socket::open(stream, url).await?;
         match socket.join(name).await? {
             Ok(colour) => Ok(Self { socket, colour }),
             Err(reason) => bail!("{name} gets no seat: {reason}"),
         }
     }
 
+    /// Sits there while something else happens, as an open page does; gives what came of that.
+    ///
+    /// # Errors
+    /// When the connection ends before.
+    pub async fn sit_through<T>(&mut self, other: impl Future<Output = T>) -> anyhow::Result<T> {
+        let mut other = std::pin::pin!(other);
+        loop {
+            tokio::select! {
+                done = &mut other => return Ok(done),
+                // a board is told again at the next change
+                heard = self.socket.0.next() => {
+                    if let Message::Close(frame) = heard.context("the game hung up")?? {
+                        bail!("the game hung up: {frame:?}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Plays until somebody has won, telling of each board; gives the last one.
-    pub(super) async fn play(&mut self, mut tell: impl FnMut(&Board)) -> anyhow::Result<Board> {
+    ///
+    /// # Errors
+    /// When the game ends before, says nothing for 20 s, or refuses a move.
+    pub async fn play(&mut self, mut tell: impl FnMut(&Board)) -> anyhow::Result<Board> {
         // a board is told again when somebody comes to watch
         let mut answered = None;
         loop {
@@ -110,12 +137,11 @@ impl Player {
 }
 
 /// What somebody is told who comes too late for a seat.
-pub(super) async fn refusal(
-    listener: SocketAddrV4,
-    url: &str,
-    name: &str,
-) -> anyhow::Result<String> {
-    let mut socket = Socket::open(listener, url).await?;
+///
+/// # Errors
+/// When there is a seat left, or no game at all.
+pub async fn refusal(stream: TcpStream, url: &str, name: &str) -> anyhow::Result<String> {
+    let mut socket = Socket::open(stream, url).await?;
     match socket.join(name).await? {
         Ok(_) => bail!("{name} got a seat that is somebody else's"),
         Err(reason) => Ok(reason),

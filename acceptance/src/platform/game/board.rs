@@ -12,26 +12,33 @@ const FAR: u32 = 1000;
 /// A player's colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Colour {
+pub enum Colour {
+    /// From the top to the bottom; it begins.
     Red,
+    /// From the left to the right.
     Blue,
 }
 
 /// What the game's server tells everybody. It tells more, for people's pages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Board {
-    pub(super) stones: BTreeMap<String, Colour>,
-    pub(super) turn: Option<Colour>,
-    pub(super) moves: Vec<Move>,
-    pub(super) winner: Option<Colour>,
-    pub(super) can_swap: bool,
+pub struct Board {
+    /// The stones by their cell, such as `d4`.
+    pub stones: BTreeMap<String, Colour>,
+    /// Who is to move, while it is played.
+    pub turn: Option<Colour>,
+    /// All moves in their order.
+    pub moves: Vec<Move>,
+    /// Who has won.
+    pub winner: Option<Colour>,
+    /// Whether the first stone may be taken over.
+    pub can_swap: bool,
     path: Vec<String>,
 }
 
 /// A move that was made.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Move {
+pub struct Move {
     by: Colour,
     cell: String,
     #[serde(default)]
@@ -109,7 +116,8 @@ fn lacks(board: &Board, colour: Colour, side: usize) -> BTreeMap<(usize, usize),
 }
 
 /// Where a colour puts its next stone.
-pub(super) fn choose(board: &Board, colour: Colour) -> String {
+#[must_use]
+pub fn choose(board: &Board, colour: Colour) -> String {
     let ways =
         [colour, colour.other()].map(|one| [lacks(board, one, 0), lacks(board, one, SIZE - 1)]);
     let worth = |cell: &(usize, usize)| -> u32 {
@@ -125,7 +133,8 @@ pub(super) fn choose(board: &Board, colour: Colour) -> String {
 }
 
 /// The board as a person reads it, with the winner's chain.
-pub(super) fn draw(board: &Board) -> Vec<String> {
+#[must_use]
+pub fn draw(board: &Board) -> Vec<String> {
     let letters = "a  b  c  d  e  f  g";
     let row = |row: usize| {
         let cells = (0..SIZE).map(|column| {

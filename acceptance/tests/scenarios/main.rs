@@ -20,4 +20,5 @@ mod lost_cloud;
 mod own_project;
 mod recreate;
 mod templates;
+mod whole_story;
 mod world;

@@ -3,6 +3,7 @@
 pub(crate) mod cloud;
 pub(crate) mod edge;
 pub(crate) mod leftovers;
+pub(crate) mod runs;
 pub(crate) mod service;
 pub(crate) mod stage;
 pub(crate) mod wait;

@@ -1,5 +1,6 @@
 //! An edge of a story's own, beside others in the same namespace: other ports, another folder.
 
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -116,12 +117,23 @@ impl Beside {
 
     /// What a visitor gets.
     pub(crate) fn visit(&self, host: &str) -> Answer {
-        let place = Place::new(VISITOR, self.edge.users(), host);
-        place.on_port(self.port).ask()
+        self.visit_at(host, "/")
+    }
+
+    /// The same at a path.
+    pub(crate) fn visit_at(&self, host: &str, path: &str) -> Answer {
+        let place = Place::new(VISITOR, self.edge.users(), host).on_port(self.port);
+        let path = path.to_owned();
+        Place { path, ..place }.ask()
     }
 
     /// A websocket of somebody outside the cloud, on an audience's network.
     pub(crate) fn connect(&self, audience: &str, host: &str) -> Upgraded {
+        Upgraded::open(self.dial(audience), host)
+    }
+
+    /// A connection of somebody outside the cloud, on an audience's network.
+    pub(crate) fn dial(&self, audience: &str) -> TcpStream {
         let settings = Lab::from_environment().unwrap().settings;
         let (namespace, network) = match audience {
             "users" => (VISITOR, &settings.users),
@@ -131,7 +143,18 @@ impl Beside {
         let stream = connect_from(namespace, listener).unwrap();
         // from the node the way to the edge would be another one
         assert_eq!(stream.local_addr().unwrap().ip(), network.outside());
-        Upgraded::open(stream, host)
+        stream
+    }
+
+    /// Where users come in.
+    pub(crate) fn listener(&self) -> SocketAddr {
+        let settings = Lab::from_environment().unwrap().settings;
+        (settings.users.edge(), self.port).into()
+    }
+
+    /// Delegates a route's path, with targets in a network, to a holder. Gives the holder's token.
+    pub(crate) fn delegate(&self, route: &str, holder: &str, network: &str) -> String {
+        self.edge.delegate(route, holder, &[network], 4).unwrap()
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn sweep(cloud: &Cloud) {
 }
 
 /// Whether a name is that of a process that is no more.
-fn is_dead(name: &str) -> bool {
+pub(crate) fn is_dead(name: &str) -> bool {
     let id = name.strip_prefix('t').and_then(|rest| rest.split_once('-'));
     let id = id.and_then(|(id, _)| u32::from_str_radix(id, 16).ok());
     id.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())

@@ -83,6 +83,11 @@ impl Stage {
         stage
     }
 
+    /// A name of the story's own.
+    pub(crate) fn name(&self) -> &str {
+        &self.prefix
+    }
+
     /// A project's name of the story's own, which is taken away in the end. A blade's group has the
     /// same with `-admin`.
     pub(crate) fn project(&mut self, name: &str) -> String {

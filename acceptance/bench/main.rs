@@ -3,11 +3,17 @@
 //! Without arguments everything; else the sections named. The lab must be up: `make bench` sees to it.
 
 mod apply;
+mod delegated;
+mod executors;
+mod leases;
+mod logs;
 mod openstack;
 mod provider;
 mod report;
 mod routes;
 mod runs;
+mod scale;
+mod sessions;
 mod updates;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +39,14 @@ enum What {
     Updates,
     /// A computation's start to its result, beside a bare container and a bare pod.
     Runs,
+    /// A session's start until its first player sits, beside a bare container and a bare pod.
+    Sessions,
+    /// A session route until it is served, and websockets meanwhile, beside another proxy.
+    Leases,
+    /// The memory that following many logs takes, beside the engine's own followers.
+    Logs,
+    /// Thousands of runs on nodes that are played, beside a bare loop.
+    Scale,
 }
 
 /// Measures MKYS beside its peers and writes docs/benchmarks.md.
@@ -69,6 +83,10 @@ fn main() -> anyhow::Result<()> {
             What::Apply => apply::measure(&bench),
             What::Updates => updates::measure(&bench),
             What::Runs => runs::measure(&bench),
+            What::Sessions => sessions::measure(&bench),
+            What::Leases => leases::measure(&bench),
+            What::Logs => logs::measure(&bench),
+            What::Scale => scale::measure(&bench),
         }
         .with_context(|| format!("{title} was not measured"))?;
         bench.lab.progress.line(&section.text);

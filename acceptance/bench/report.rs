@@ -79,3 +79,12 @@ pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
 pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
+
+/// What a process has of the memory, in KiB: what it shares with others counts for each of them in part.
+pub(crate) fn memory_kib(pid: &str) -> anyhow::Result<u64> {
+    let file = format!("/proc/{pid}/smaps_rollup");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.unwrap_or_default().parse()?)
+}

@@ -7,22 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::{DeleteParams, LogParams, PostParams, WatchEvent, WatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
-use mkys_acceptance::platform::cluster::{self, Cluster};
+use mkys_acceptance::platform::cluster::Cluster;
 use mkys_acceptance::platform::engine::ContainerEngine;
-use mkys_acceptance::platform::programs;
-use mkys_runner::engine::{Engine, EngineSettings};
-use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings, Place};
 use mkys_runner::{Computation, Container, Executor, Resources, Runner, Verdict};
 use serde_json::json;
 
 use crate::Bench;
+use crate::executors::{self, NAMESPACE, OnCluster, OnEngine, bare_pod, limits};
 use crate::report::{Section, median};
 
 const ROUNDS: usize = 15;
-const NAMESPACE: &str = "bench";
 /// What each of them takes of the machine.
 const CPU_MILLIS: u32 = 200;
 const MEMORY_MIB: u32 = 64;
@@ -50,65 +46,39 @@ impl Times {
 }
 
 pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
-    let engine = ContainerEngine::new(&bench.lab.place.state().join("engine"));
-    engine.start()?;
-    let statics = programs::statics(&["mkys-init"])?;
+    let runtime = executors::runtime()?;
+    let on_engine = OnEngine::start(bench)?;
+    let engine = &on_engine.engine;
     let image = engine.image_of("busybox", Path::new("/bin/busybox"))?;
-    let keeper = engine.image_of("mkys-keeper", &statics.join("mkys-keeper"))?;
-    let cluster = Cluster::new(Path::new(cluster::STATE), &cluster::binaries()?);
-    cluster.start()?;
-    cluster.namespace(NAMESPACE)?;
-    let kubeconfig = bench.folder.join("kubeconfig");
-    std::fs::create_dir_all(&bench.folder)?;
-    cluster.account(NAMESPACE, &kubeconfig)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-
-    let settings = EngineSettings::builder()
-        .owner("bench".parse()?)
-        .init(statics.join("mkys-init"))
-        .socket(engine.socket())
-        .directory(bench.folder.join("owners"))
-        .build();
     let (mut ours, mut bare) = (Times::default(), Times::default());
     let runner = runtime
-        .block_on(async { anyhow::Ok(Runner::start(Engine::connect(settings).await?).await?) })?;
+        .block_on(async { anyhow::Ok(Runner::start(on_engine.executor().await?).await?) })?;
     for _ in 0..ROUNDS {
         runtime.block_on(compute(&runner, &image, &mut ours))?;
-        container(&engine, &image, &mut bare)?;
+        container(engine, &image, &mut bare)?;
     }
-    let on_engine = [
+    let first = [
         bare.row("`podman run --rm`", &bare),
         ours.row("MKYS on podman", &bare),
     ];
 
-    let place = Place::builder()
-        .kubeconfig(&kubeconfig)
-        .namespace(NAMESPACE)
-        .build();
-    let settings = KubernetesSettings::builder()
-        .owner("bench".parse()?)
-        .keeper(keeper.parse()?)
-        .place(place)
-        .build();
+    let on_cluster = OnCluster::start(bench, &on_engine)?;
+    let cluster = &on_cluster.cluster;
     let (mut ours, mut bare) = (Times::default(), Times::default());
     let writes = runtime.block_on(async {
-        let runner = Runner::start(Kubernetes::connect(settings).await?).await?;
-        let admin = Kubeconfig::read_from(cluster.kubeconfig())?;
-        let admin = Config::from_custom_kubeconfig(admin, &KubeConfigOptions::default()).await?;
-        let pods: Api<Pod> = Api::namespaced(Client::try_from(admin)?, NAMESPACE);
+        let runner = Runner::start(on_cluster.executor().await?).await?;
+        let pods: Api<Pod> = Api::namespaced(on_cluster.client().await?, NAMESPACE);
         // the first of each pulls its images
         compute(&runner, &image, &mut Times::default()).await?;
         pod(&pods, &image, &mut Times::default()).await?;
-        let before = writes(&cluster)?;
+        let before = writes(cluster)?;
         for _ in 0..ROUNDS {
             compute(&runner, &image, &mut ours).await?;
             pod(&pods, &image, &mut bare).await?;
         }
-        anyhow::Ok(difference(&before, &writes(&cluster)?))
+        anyhow::Ok(difference(&before, &writes(cluster)?))
     })?;
-    let rows = on_engine.into_iter().chain([
+    let rows = first.into_iter().chain([
         bare.row("a bare pod", &bare),
         ours.row("MKYS on Kubernetes", &bare),
     ]);
@@ -194,18 +164,9 @@ fn container(engine: &ContainerEngine, image: &str, times: &mut Times) -> anyhow
 }
 
 async fn pod(pods: &Api<Pod>, image: &str, times: &mut Times) -> anyhow::Result<()> {
-    let limits = json!({ "cpu": format!("{CPU_MILLIS}m"), "memory": format!("{MEMORY_MIB}Mi") });
-    let pod: Pod = serde_json::from_value(json!({
-        "metadata": { "name": "bare" },
-        "spec": {
-            "restartPolicy": "Never", "automountServiceAccountToken": false,
-            "securityContext": { "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": { "type": "RuntimeDefault" } },
-            "containers": [{
-                "name": "bare", "image": image, "command": words(""), "resources": { "limits": limits },
-                "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
-            }],
-        },
-    }))?;
+    let limits = limits(CPU_MILLIS, MEMORY_MIB);
+    let container = json!({ "image": image, "command": words(""), "resources": limits });
+    let pod = bare_pod("bare", &container)?;
     let began = Instant::now();
     let made = pods.create(&PostParams::default(), &pod).await?;
     let version = made.metadata.resource_version.unwrap_or_default();

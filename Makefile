@@ -32,7 +32,7 @@ trials: ## runs whose owners are killed and whose executors go away (N= of them 
 	scripts/trials.sh
 
 bench: lab ## side by side with peers; writes docs/benchmarks.md (WHAT= names sections)
-	$(CARGO) build --quiet --release --workspace --bin bench --bin mkys-edge --bin terraform-provider-mkys
+	$(CARGO) build --quiet --release --workspace --bin bench --bin lab --bin mkys-edge --bin terraform-provider-mkys
 	target/release/bench $(WHAT)
 
 docs: ## the registry's pages, from the schema

@@ -39,7 +39,7 @@ pub const NODE: &str = "127.0.0.1";
 pub const HOSTNAME: &str = "mkys-node";
 /// libvirt's name for the node: a machine without firmware tables has none of its own.
 pub const HOST_UUID: &str = "6d6b7973-6c61-4b00-8000-6e6f64650001";
-/// The lab's one password: `admin`, `alice` and `bob` have it.
+/// The lab's one password: `admin` and the people of `cloud.yaml` have it.
 pub const PASSWORD: &str = "secret";
 /// The cloud's name in [`Place::clouds_yaml`].
 pub const CLOUD: &str = "lab";

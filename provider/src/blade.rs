@@ -5,6 +5,7 @@
 //! hold the calls.
 
 mod advice;
+mod asking;
 mod create;
 mod definition;
 mod delete;

@@ -7,6 +7,9 @@ mod call;
 mod config;
 mod error;
 mod identity;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+pub(crate) mod mock;
 mod reach;
 mod retry;
 pub mod services;

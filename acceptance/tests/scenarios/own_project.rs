@@ -2,25 +2,26 @@
 
 use serde_json::{Value, json};
 
-use crate::interrupted::{signal, spawn};
 use crate::world::cloud::text;
 use crate::world::stage::flat;
-use crate::world::{Api, Cloud, Stage, wait};
+use crate::world::{Api, Apply, Cloud, Stage, wait};
 
 fn settings(stage: &mut Stage, cloud: &Value) {
     let text = json!({ "clouds": { "lab": cloud } }).to_string();
-    let file = stage.write_file("alice.yaml", &text);
+    let file = stage.write_file("carol.yaml", &text);
     stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
 }
 
+/// Carol's alone: other stories take people out of their groups, and Keystone then revokes each token of theirs, those of the trusts
+/// by which Heat works for them as well.
 #[test]
-fn alice_builds_a_blade_in_her_own_project() {
-    let mut stage = Stage::new("alice", 1);
+fn carol_builds_a_blade_in_her_own_project() {
+    let mut stage = Stage::new("carol", 1);
     let name = stage.project("project");
     let project = stage.cloud.make_project(&name, &[]);
-    let user = &stage.cloud.named("users", "alice")[0];
+    let user = &stage.cloud.named("users", "carol")[0];
     stage.cloud.grant("users", user, &project);
-    let alice = Cloud::as_user("alice", &project);
+    let carol = Cloud::as_user("carol", &project);
     let blade = "resource \"mkys_blade\" \"this\" {
            name     = \"pnr\"
            networks = { front = { cidr = \"10.63.1.0/24\" } }
@@ -28,7 +29,7 @@ fn alice_builds_a_blade_in_her_own_project() {
     stage.write(blade);
 
     // this Keystone lets no application credential make the trust that Heat needs: said at plan
-    let credential = alice.credential(&name, true);
+    let credential = carol.credential(&name, true);
     settings(&mut stage, &credential);
     let ended = stage.run(&["plan", "-no-color"]);
     let said = flat(&ended.said);
@@ -36,24 +37,22 @@ fn alice_builds_a_blade_in_her_own_project() {
     for word in ["application credential", "on this cloud", "password"] {
         assert!(said.contains(word), "{word:?}: {said}");
     }
-    alice.forget_credential(&credential);
+    carol.forget_credential(&credential);
 
     settings(
         &mut stage,
         &json!({ "region_name": "RegionOne", "auth": {
-        "auth_url": "http://127.0.0.1:5000/v3", "username": "alice", "password": "secret",
+        "auth_url": "http://127.0.0.1:5000/v3", "username": "carol", "password": "secret",
         "project_id": project, "user_domain_id": "default",
     } }),
     );
-    // other stories take alice out of their groups, and Keystone then revokes each token of hers
     let inside = stage.cloud.within(&project);
     let stacks = || inside.list(Api::Heat, "/stacks", "stacks");
 
     // killed while Heat makes it: no state knows of it, and the next creation goes on with it
-    let mut child = spawn(&stage);
-    let begun = wait::until("the stack", 60, || stacks().pop());
-    signal(&child, "-KILL");
-    child.wait().unwrap();
+    let mut apply = Apply::start(&stage);
+    let begun = apply.makes("the stack", || stacks().pop());
+    apply.kill();
     stage.forget_state();
     stage.apply();
     stage.settled();

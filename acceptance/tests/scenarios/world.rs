@@ -1,5 +1,6 @@
 //! What a story stands on: the cloud by its own API, a place with a CLI, an edge, and patience.
 
+pub(crate) mod apply;
 pub(crate) mod cloud;
 pub(crate) mod edge;
 pub(crate) mod leftovers;
@@ -9,5 +10,6 @@ pub(crate) mod stage;
 pub(crate) mod wait;
 pub(crate) mod way;
 
+pub(crate) use apply::Apply;
 pub(crate) use cloud::{Api, Cloud};
 pub(crate) use stage::{Stage, each_cli};

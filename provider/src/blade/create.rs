@@ -13,8 +13,8 @@ use super::plan::{self, Operation};
 use super::resolve::{self, Resolved};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
-use super::waiting::GaveUp;
-use super::{Blade, advice, project};
+use super::waiting::{GaveUp, Patience};
+use super::{Blade, advice, asking, project};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::platform::Configured;
@@ -229,15 +229,20 @@ impl Creation<'_> {
             Ended::Gone => Ok(None),
             Ended::Complete(stack) => {
                 let since = stack::newest_event(session, &stack).await?;
-                heat::update(session, &stack, wanted).await?;
+                let patience = Patience::new(self.deadline, self.cx);
+                asking::update(session, &stack, wanted, patience)
+                    .await
+                    .map_err(give_up)?;
                 Ok(Some((stack, since)))
             }
             // nothing of it ever served
             Ended::Failed { stack, .. } => {
-                heat::delete(session, &stack).await?;
-                stack::settled(session, &stack, "", self.deadline, self.cx)
-                    .await
-                    .map_err(give_up)?;
+                let patience = Patience::new(self.deadline, self.cx);
+                let gone = async {
+                    asking::delete(session, &stack, patience).await?;
+                    stack::settled(session, &stack, "", self.deadline, self.cx).await
+                };
+                gone.await.map_err(give_up)?;
                 Ok(None)
             }
         }
@@ -280,7 +285,7 @@ impl Creation<'_> {
         let name = &self.wanted.name;
         let mut detail = reasons.join("\n");
         let removed = async {
-            heat::delete(session, stack).await.map_err(GaveUp::from)?;
+            asking::delete(session, stack, Patience::new(self.deadline, self.cx)).await?;
             stack::settled(session, stack, "", self.deadline, self.cx).await
         };
         match removed.await {

@@ -11,7 +11,7 @@ use super::plan::{self, Operation};
 use super::stack::{self, Ended};
 use super::state::Id;
 use super::waiting::Patience;
-use super::{Blade, foreign, project, snapshots};
+use super::{Blade, asking, foreign, project, snapshots};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::keystone;
@@ -93,9 +93,14 @@ async fn remove_stack(
     // Heat now and then trips over its own order; what it says the second time is meant
     for last in [false, true] {
         let since = stack::newest_event(session, stack).await?;
-        heat::delete(session, stack).await?;
-        let ended = stack::settled(session, stack, &since, deadline, cx).await;
-        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, next))? {
+        let ended = async {
+            asking::delete(session, stack, Patience::new(deadline, cx)).await?;
+            stack::settled(session, stack, &since, deadline, cx).await
+        };
+        match ended
+            .await
+            .map_err(|gave_up| gave_up.diagnostics(&doing, next))?
+        {
             Ended::Gone => return Ok(()),
             Ended::Failed { reasons, .. } if last => {
                 let detail = format!("{}\n{next}", reasons.join("\n"));

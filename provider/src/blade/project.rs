@@ -384,32 +384,20 @@ async fn leave_group(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::{Value, json};
     use wiremock::matchers::{any, method, path};
-    use wiremock::{Mock, MockServer, ResponseTemplate};
+    use wiremock::{Mock, ResponseTemplate};
 
     use super::*;
-    use crate::cloud::{Credentials, Environment};
+    use crate::cloud::mock;
 
     /// What is asked of Keystone, after the sign-in, where the user has these roles on the project.
     async fn asked(roles: Value) -> Vec<String> {
-        let keystone = MockServer::start().await;
-        let url = format!("{}/v3", keystone.uri());
-        let endpoint = json!({ "interface": "public", "url": url });
-        let catalog = json!([{ "type": "identity", "endpoints": [endpoint] }]);
-        let token = json!({ "token": {
-            "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "catalog": catalog,
-        } });
-        let signed_in = ResponseTemplate::new(201)
-            .insert_header("x-subject-token", "secret")
-            .set_body_json(token);
+        let (keystone, cloud) = mock::cloud().await;
         let answer = |body: Value| ResponseTemplate::new(200).set_body_json(body);
         let put = ResponseTemplate::new(204);
         let member = json!({ "roles": [{ "id": "m", "name": "member" }] });
         let mocks = [
-            Mock::given(path("/v3/auth/tokens")).respond_with(signed_in),
             Mock::given(path("/v3/projects/p/users/u/roles")).respond_with(answer(roles)),
             Mock::given(path("/v3/roles")).respond_with(answer(member)),
             Mock::given(method("PUT")).respond_with(put),
@@ -418,24 +406,8 @@ mod tests {
         for mock in mocks {
             mock.mount(&keystone).await;
         }
-        let variables = [
-            ("OS_AUTH_URL", url.as_str()),
-            ("OS_USERNAME", "admin"),
-            ("OS_PASSWORD", "x"),
-            ("OS_PROJECT_NAME", "admin"),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let environment = Environment {
-            variables: BTreeMap::from(variables),
-            directory: "/".into(),
-        };
-        let cloud = Cloud::new(Credentials::read(None, &environment).unwrap()).unwrap();
         enter(&cloud.own(), "p").await.unwrap();
-        let requests = keystone.received_requests().await.unwrap();
-        let requests = requests.iter().skip(1);
-        requests
-            .map(|request| format!("{} {}", request.method, request.url.path()))
-            .collect()
+        mock::asked(&keystone).await
     }
 
     #[tokio::test]

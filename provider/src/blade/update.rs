@@ -19,7 +19,7 @@ use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::Patience;
-use super::{Blade, advice, drift, project, resolve};
+use super::{Blade, advice, asking, drift, project, resolve};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -289,7 +289,10 @@ impl Change<'_> {
             Ended::Complete(stack) => Ok(stack),
             Ended::Gone => Err(missing()),
             Ended::Failed { stack, reasons } => {
-                heat::delete(&self.session, &stack).await?;
+                let patience = Patience::new(self.deadline, self.cx);
+                asking::delete(&self.session, &stack, patience)
+                    .await
+                    .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
                 let summary = format!("Blade {name} could not be built again");
                 Err(Diagnostics::error(summary, reasons.join("\n")))
             }
@@ -332,9 +335,15 @@ impl Change<'_> {
             tries -= 1;
             let since = stack::newest_event(&self.session, stack).await?;
             let target = self.target(&step.template, goes_back);
-            heat::update(&self.session, stack, &target).await?;
-            let ended = stack::settled(&self.session, stack, &since, self.deadline, self.cx).await;
-            match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
+            let patience = Patience::new(self.deadline, self.cx);
+            let ended = async {
+                asking::update(&self.session, stack, &target, patience).await?;
+                stack::settled(&self.session, stack, &since, self.deadline, self.cx).await
+            };
+            match ended
+                .await
+                .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?
+            {
                 Ended::Complete(stack) => return Ok(stack),
                 Ended::Gone => {
                     let summary = format!("The stack of blade {} was deleted", self.wanted.name);
@@ -440,23 +449,43 @@ impl Change<'_> {
         }
     }
 
+    /// Twice: Heat may stumble over what the failed change still has under way, and going back is what is promised.
     async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
         tracing::info!(blade = %self.wanted.name, "putting the version before back");
+        match self.try_to_put_back(stack, template).await? {
+            Ok(()) => return Ok(()),
+            Err(reason) => tracing::warn!(blade = %self.wanted.name, reason, "once more"),
+        }
+        self.try_to_put_back(stack, template).await?
+    }
+
+    /// An inner error is Heat's, who may be asked again.
+    async fn try_to_put_back(
+        &self,
+        stack: &Stack,
+        template: &Template,
+    ) -> Result<Result<(), String>, String> {
         let text = |error: crate::cloud::CloudError| error.told();
-        heat::update(&self.session, stack, &self.target(template, false))
+        // its reasons are not those for which the change failed
+        let since = stack::newest_event(&self.session, stack)
             .await
             .map_err(text)?;
-        let ended = stack::settled(&self.session, stack, "", self.deadline, self.cx).await;
-        match ended {
-            Ok(Ended::Complete(_)) => Ok(()),
-            Ok(Ended::Failed { stack, reasons }) => Err(format!(
+        let target = self.target(template, false);
+        let patience = Patience::new(self.deadline, self.cx);
+        let ended = async {
+            asking::update(&self.session, stack, &target, patience).await?;
+            stack::settled(&self.session, stack, &since, self.deadline, self.cx).await
+        };
+        match ended.await {
+            Ok(Ended::Complete(_)) => Ok(Ok(())),
+            Ok(Ended::Failed { stack, reasons }) => Ok(Err(format!(
                 "stack {} is {}: {}",
                 stack.id,
                 stack.stack_status,
                 reasons.join("; ")
-            )),
+            ))),
             Ok(Ended::Gone) => Err("the stack is gone".to_owned()),
-            Err(_) => Err(format!("stack {} did not settle in time", stack.id)),
+            Err(gave_up) => Err(format!("stack {} did not settle: {gave_up}", stack.id)),
         }
     }
 

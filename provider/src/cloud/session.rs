@@ -277,8 +277,7 @@ impl Session {
             if answer.status.is_success() {
                 return Ok(answer.body);
             }
-            // a token can be revoked long before it expires: a role that changed does that
-            if answer.status == reqwest::StatusCode::UNAUTHORIZED
+            if is_revoked(answer.status, &answer.body)
                 && let Some(pause) = renewals.next()
             {
                 tokio::time::sleep(*pause).await;
@@ -353,6 +352,16 @@ impl Session {
     }
 }
 
+/// Whether the token was refused, by the service or by another one that it asked in the caller's name: Heat makes a trust so, and answers
+/// 500 then. A token can be revoked long before it expires: somebody taken out of a group loses all of theirs.
+fn is_revoked(status: reqwest::StatusCode, body: &str) -> bool {
+    match status {
+        reqwest::StatusCode::UNAUTHORIZED => true,
+        reqwest::StatusCode::INTERNAL_SERVER_ERROR => reason(body).contains("(HTTP 401)"),
+        _ => false,
+    }
+}
+
 /// Pauses before each new token for a call. Keystone revokes by the second: what it issues within
 /// the second of a revocation is revoked with the rest.
 const RENEWALS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1_100)];
@@ -398,5 +407,47 @@ async fn send(
             }
             _ => return result,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use wiremock::matchers::{method, path};
+    use wiremock::{Mock, ResponseTemplate};
+
+    use super::*;
+    use crate::cloud::mock;
+
+    /// What is asked of a cloud whose Heat refuses the first creation so.
+    async fn asked(status: u16, message: &str) -> (Vec<String>, bool) {
+        let (server, cloud) = mock::cloud().await;
+        let error = json!({ "error": { "message": message, "type": "Unauthorized" } });
+        let refuses = ResponseTemplate::new(status).set_body_json(error);
+        let takes = ResponseTemplate::new(201);
+        let asks = || Mock::given(method("POST")).and(path("/heat/stacks"));
+        asks()
+            .respond_with(refuses)
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        asks().respond_with(takes).mount(&server).await;
+        let call = Call::post(Service::Orchestration, "/stacks", json!({}));
+        let made = cloud.own().run(call).await;
+        (mock::asked(&server).await, made.is_ok())
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_is_renewed_also_where_heat_used_it() {
+        let (create, sign_in) = ("POST /heat/stacks", "POST /v3/auth/tokens");
+        let again = [create, sign_in, create].map(str::to_owned).to_vec();
+        let (asked_for, made) = asked(401, "Authentication required").await;
+        assert_eq!((asked_for, made), (again.clone(), true));
+        let said = "Remote error: Unauthorized The request you have made requires authentication. (HTTP 401) (Request-ID: req-1)";
+        let (asked_for, made) = asked(500, said).await;
+        assert_eq!((asked_for, made), (again, true));
+        // any other failure of a creation may have created something
+        let (asked_for, made) = asked(500, "Remote error: DBError").await;
+        assert_eq!((asked_for, made), (vec![create.to_owned()], false));
     }
 }

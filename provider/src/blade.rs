@@ -22,6 +22,7 @@ mod schema;
 mod snapshots;
 mod stack;
 mod state;
+mod stopping;
 mod update;
 mod waiting;
 

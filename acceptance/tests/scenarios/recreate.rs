@@ -11,6 +11,11 @@ use crate::world::{Api, Cloud, Stage, wait};
 
 /// A blade whose server writes an edition down on its volume each time it is built, and shows all.
 fn blade(name: &str, edition: &str, ready: &str) -> String {
+    blade_that(name, edition, ready, "")
+}
+
+/// One whose server does something else beside that.
+fn blade_that(name: &str, edition: &str, ready: &str, does: &str) -> String {
     format!(
         "resource \"mkys_blade\" \"this\" {{
            name     = \"{name}\"
@@ -22,7 +27,7 @@ fn blade(name: &str, edition: &str, ready: &str) -> String {
                flavor    = \"tiny\"
                networks  = [\"front\"]
                volumes   = {{ store = {{ size = 1, mount = \"/srv/data\" }} }}
-               user_data = \"#!/bin/sh\\necho {edition} >>/srv/data/index.html\\nsync\\nbusybox httpd -p 80 -h /srv/data\\n\"
+               user_data = \"#!/bin/sh\\necho {edition} >>/srv/data/index.html\\nsync\\n{does}\\nbusybox httpd -p 80 -h /srv/data\\n\"
                ready     = {{ http = \":80/{ready}\", within = \"10s\" }}
              }}
            }}
@@ -82,7 +87,9 @@ fn data_outlives_a_good_update_and_one_that_fails() {
     assert_ne!(second["server_ids"], first["server_ids"]);
 
     // no room for a snapshot: nothing is taken away
-    stage.write(&blade(&name, "three", "never"));
+    // soon after it has failed its guest is stuck as well: it does not let go of its volume
+    let dies = "(sleep 14; echo c >/proc/sysrq-trigger) &";
+    stage.write(&blade_that(&name, "three", "never", dies));
     limit(&stage, &inside, "snapshots", 0);
     let ended = stage.run(&["plan", "-no-color"]);
     assert_eq!(ended.code, 1, "{}", ended.said);

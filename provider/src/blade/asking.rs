@@ -1,9 +1,10 @@
-//! Asking Heat for a change of a stack, such that it takes it.
+//! Asking Heat for a change of a stack, such that it takes it and can do it.
 //!
 //! Heat says that a change failed a moment before it lets go of it. What it is asked for between the two it accepts with 202, finds that
 //! the stack was written to meanwhile, and drops with a line in its own log ("Failed to store stack … with traversal ID", in
 //! `heat.engine.stack.Stack.converge_stack`): the stack stays failed, and nobody is told. So we look whether the change began.
 
+use super::stopping;
 use super::waiting::{GaveUp, Patience};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -48,6 +49,11 @@ async fn taken(
         Asked::Update(_) => "update",
         Asked::Deletion => "deletion",
     };
+    let goes = |name: &str| match asked {
+        Asked::Update(wanted) => !wanted.template.resources.contains_key(name),
+        Asked::Deletion => true,
+    };
+    stopping::before_detaching(session, stack, goes, patience).await?;
     let dropped = || format!("Heat accepts each {what} of stack {name} ({id}) and begins none");
     let before = heat::status(session, stack).await?;
     let before = before.and_then(|stack| stack.updated_time);

@@ -19,7 +19,7 @@ use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::Patience;
-use super::{Blade, advice, asking, drift, project, resolve};
+use super::{Blade, advice, asking, drift, project, resolve, stopping};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -375,6 +375,10 @@ impl Change<'_> {
         let mut detail = reasons.join("\n");
         let undone = match kind {
             Kind::Add => self.add_again(stack).await,
+            Kind::TakeAway => match self.is_back(stack, before).await {
+                Ok(()) => self.start_again().await,
+                stays => stays,
+            },
             _ => self.is_back(stack, before).await,
         };
         let standing = self.standing().await;
@@ -441,6 +445,18 @@ impl Change<'_> {
         self.put_back(stack, before).await
     }
 
+    /// After what cannot stand twice was stopped, and not taken away.
+    async fn start_again(&self) -> Result<(), String> {
+        let recreated = self.replaced.iter().filter(|one| one.is_recreated());
+        for id in recreated.filter_map(|one| self.id_before(one)) {
+            let patience = Patience::new(self.deadline, self.cx);
+            stopping::start_again(&self.session, id, patience)
+                .await
+                .map_err(|gave_up| format!("server {id} is stopped: {gave_up}"))?;
+        }
+        Ok(())
+    }
+
     /// After a server that could not stand twice failed to come back in its new revision.
     async fn add_again(&self, stack: &Stack) -> Result<(), String> {
         match &self.private.previous {
@@ -489,12 +505,17 @@ impl Change<'_> {
         }
     }
 
+    /// Id of a server before the update.
+    fn id_before(&self, one: &Replacement) -> Option<&str> {
+        let ids = self.prior.server_ids.known()?;
+        ids.get(one.server.as_ref())?.as_str()
+    }
+
     /// The servers before the update as Nova sees them now.
     async fn standing(&self) -> Vec<String> {
         let mut standing = Vec::new();
-        let ids = self.prior.server_ids.known().cloned().unwrap_or_default();
         for one in &self.replaced {
-            let Some(id) = ids.get(one.server.as_ref()).and_then(|id| id.as_str()) else {
+            let Some(id) = self.id_before(one) else {
                 continue;
             };
             if let Ok(Some(server)) = compute::server(&self.session, id).await {

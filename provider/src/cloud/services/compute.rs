@@ -59,3 +59,19 @@ pub async fn user_data(session: &Session, id: &str) -> Result<Option<String>, Cl
         .key("server");
     Ok(found(session.send::<Server>(call).await)?.and_then(|server| server.user_data))
 }
+
+/// Stops a server; Nova answers before it is done.
+pub async fn stop(session: &Session, id: &str) -> Result<(), CloudError> {
+    act(session, id, "os-stop").await
+}
+
+/// Starts a server that was stopped; Nova answers before it is done.
+pub async fn start(session: &Session, id: &str) -> Result<(), CloudError> {
+    act(session, id, "os-start").await
+}
+
+async fn act(session: &Session, id: &str, what: &str) -> Result<(), CloudError> {
+    let path = format!("/servers/{id}/action");
+    let body = serde_json::json!({ what: null });
+    session.run(Call::post(Service::Compute, path, body)).await
+}

@@ -87,8 +87,8 @@ fn data_outlives_a_good_update_and_one_that_fails() {
     assert_ne!(second["server_ids"], first["server_ids"]);
 
     // no room for a snapshot: nothing is taken away
-    // soon after it has failed its guest is stuck as well: it does not let go of its volume
-    let dies = "(sleep 14; echo c >/proc/sysrq-trigger) &";
+    // once it has told that it failed its guest is stuck as well: it does not let go of its volume
+    let dies = "(while ps | grep -q [m]etadata/user-data; do sleep 0.1; done; echo c >/proc/sysrq-trigger) &";
     stage.write(&blade_that(&name, "three", "never", dies));
     limit(&stage, &inside, "snapshots", 0);
     let ended = stage.run(&["plan", "-no-color"]);

@@ -83,7 +83,7 @@ mod tests {
     use mkys_plugin::Context;
     use serde_json::json;
     use tokio::time::Instant;
-    use wiremock::matchers::method;
+    use wiremock::matchers::{method, path_regex};
     use wiremock::{Mock, ResponseTemplate};
 
     use super::*;
@@ -99,6 +99,9 @@ mod tests {
         let accepted = ResponseTemplate::new(202);
         let put = Mock::given(method("PUT")).respond_with(accepted);
         put.mount(&heat).await;
+        let none = ResponseTemplate::new(200).set_body_json(json!({ "resources": [] }));
+        let resources = Mock::given(method("GET")).and(path_regex("/resources$"));
+        resources.respond_with(none).mount(&heat).await;
         for (index, one) in told.iter().enumerate() {
             let body = json!({ "stack": stack(*one) });
             let answer = ResponseTemplate::new(200).set_body_json(body);

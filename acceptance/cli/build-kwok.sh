@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds kwok, which plays nodes and what happens to their pods, from its Go module, and keeps it outside the checkout by version.
-# Prints the folder with the program and its stages for nodes and pods. About 3 minutes the first time, nothing afterwards.
+# Prints the folder with the program and its stages. About 3 minutes the first time, nothing afterwards.
 set -eu
 version=0.8.0
 module=sigs.k8s.io/kwok@v$version
@@ -18,9 +18,13 @@ if [ ! -x "$cache/kwok" ]; then
   # a module of our own that has kwok's choice of versions, and kwok itself
   sed -i -E -e "s#^module .*#module mkys/kwok#" -e "0,/^require \(/s##require (\n\tsigs.k8s.io/kwok v$version#" go.mod
   CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags "-s -w" -o "$work/kwok" sigs.k8s.io/kwok/cmd/kwok >&2
-  for stages in node pod; do
-    cat "$source/kustomize/stage/$stages/fast/"*.yaml >"$cache/$stages.yaml"
-  done
+  # nodes that are ready and stay it, pods of jobs that succeed at once
+  for stage in node/fast/node-initialize node/heartbeat-with-lease/node-heartbeat-with-lease \
+    pod/fast/pod-ready pod/fast/pod-complete pod/fast/pod-delete; do
+    echo '---'
+    cat "$source/kustomize/stage/$stage.yaml"
+  done >"$work/stages.yaml"
+  mv "$work/stages.yaml" "$cache/stages.yaml"
   # the rename is what makes it there: an interrupted build leaves nothing that looks whole
   mv "$work/kwok" "$cache/kwok"
 fi

@@ -29,13 +29,12 @@ impl Nodes {
         let log = std::fs::File::create(folder.join("kwok.log"))?;
         let mut command = Command::new(built.join("kwok"));
         command.arg("--kubeconfig").arg(cluster.kubeconfig());
-        for stages in ["node.yaml", "pod.yaml"] {
-            command.arg("--config").arg(built.join(stages));
-        }
+        command.arg("--config").arg(built.join("stages.yaml"));
         let kwok = command
             .args([
                 "--manage-nodes-with-label-selector",
                 &format!("{KEY}={VALUE}"),
+                "--node-lease-duration-seconds=40",
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

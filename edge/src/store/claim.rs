@@ -79,6 +79,14 @@ pub(super) async fn room(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let limit = holder.delegation.limit;
+    let held: Option<i64> = sqlx::query_scalar("SELECT held FROM delegations WHERE id = ?")
+        .bind(holder.id.to_string())
+        .fetch_optional(&mut *connection)
+        .await?;
+    // those that have lapsed count among them: only where these could matter all are looked at
+    if held.is_some_and(|held| held < i64::from(limit)) {
+        return Ok(());
+    }
     let there: i64 =
         sqlx::query_scalar("SELECT count(*) FROM sessions WHERE delegation = ? AND expires > ?")
             .bind(holder.id.to_string())

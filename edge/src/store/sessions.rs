@@ -335,6 +335,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_delegation_holds_is_known_without_counting() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, holder) = delegated(&folder).await;
+        let holds = async || -> i64 {
+            let (held, there): (i64, i64) =
+                sqlx::query_as("SELECT held, (SELECT count(*) FROM sessions) FROM delegations")
+                    .fetch_one(&store.pool)
+                    .await
+                    .unwrap();
+            assert_eq!(held, there);
+            held
+        };
+        let put = async |name: &str, place: &str, now| {
+            let spec = spec(place);
+            let put = store.put_session(&holder, name, &spec, at(now));
+            put.await.unwrap();
+        };
+        put("a", "a", 0).await;
+        put("b", "b", 1_000).await;
+        assert_eq!(holds().await, 2);
+        // the same again, and elsewhere
+        put("b", "c", 1_000).await;
+        assert_eq!(holds().await, 2);
+        // over one that has lapsed
+        put("c", "a", 60_000).await;
+        assert_eq!(holds().await, 2);
+        store.delete_session(&holder, "c").await.unwrap();
+        assert_eq!(holds().await, 1);
+        store.reap_sessions(at(70_000)).await.unwrap();
+        assert_eq!(holds().await, 0);
+    }
+
+    #[tokio::test]
     async fn one_that_was_revoked_meanwhile_adds_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (store, holder) = delegated(&folder).await;

@@ -259,16 +259,12 @@ impl Kubernetes {
         let pods = self
             .ask(|| "list pods".to_owned(), self.pods.list_metadata(of))
             .await?;
-        let mut found = Vec::new();
-        let mut add = |kind, name| found.push(Remains { kind, name });
-        jobs.iter().for_each(|job| add("job", job.name_any()));
-        pods.iter().for_each(|pod| add("pod", pod.name_any()));
+        let mut found: Vec<_> = jobs.iter().map(|job| remains("job", job)).collect();
+        found.extend(pods.iter().map(|pod| remains("pod", pod)));
         if self.settings.reach == Reach::NodePort {
             let services = self.services.list_metadata(of);
             let services = self.ask(|| "list services".to_owned(), services).await?;
-            services
-                .iter()
-                .for_each(|service| add("service", service.name_any()));
+            found.extend(services.iter().map(|service| remains("service", service)));
         }
         found.sort();
         Ok(found)
@@ -431,7 +427,9 @@ impl Executor for Kubernetes {
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
         let of = names::of_run(&self.settings.owner, run);
-        logs::read(self.pods.clone(), self.name.clone(), of, from, follow)
+        let (hub, run) = (Arc::clone(&self.hub), run.clone());
+        let seen = move || hub.pod_of(&run);
+        logs::read(self.pods.clone(), seen, self.name.clone(), of, from, follow)
     }
 
     async fn ran(&self, plan: &Plan) -> Option<Ran> {
@@ -460,9 +458,19 @@ impl Executor for Kubernetes {
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
         let name = self.job(&plan.name);
-        let there = self.left(&plan.name).await?;
+        // a pod that is seen need not be asked for
+        let seen = self.hub.pod_of(&plan.name);
+        let seen = seen.filter(|_| self.settings.reach == Reach::Pod);
+        let mut there = match &seen {
+            Some(pod) => vec![remains("pod", pod)],
+            None => self.left(&plan.name).await?,
+        };
         // what the job owns goes with it; without the word, its pods would stay
         let deleted = within(self.jobs.delete(&name, &DeleteParams::background())).await;
+        if seen.is_some() && deleted.is_ok() {
+            let name = name.clone();
+            there.insert(0, Remains { kind: "job", name });
+        }
         unless_absent(deleted).map_err(|error| self.error(format!("delete job {name}"), error))?;
         let within_grace = plan.grace.unsigned_abs() + GOES_WITHIN;
         // whether it is gone is asked below
@@ -496,6 +504,11 @@ impl Executor for Kubernetes {
         let of = ListParams::default().labels(&names::of_owner(&self.settings.owner));
         self.listed(&of).await
     }
+}
+
+fn remains(kind: &'static str, of: &impl ResourceExt) -> Remains {
+    let name = of.name_any();
+    Remains { kind, name }
 }
 
 /// What was written down with a job.

@@ -74,7 +74,14 @@ impl Inspector {
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
         let of = names::of_run(&run.owner, &run.plan.name);
-        logs::read(self.pods.clone(), self.name.clone(), of, from, follow)
+        logs::read(
+            self.pods.clone(),
+            || None,
+            self.name.clone(),
+            of,
+            from,
+            follow,
+        )
     }
 
     /// Deletes a run's job, as an operator would; its owner says that somebody did. One that is gone already is no error.

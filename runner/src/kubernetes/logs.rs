@@ -19,9 +19,10 @@ use crate::log::{LogLine, LogPlace, Reading, timed};
 /// Before a log that ended is taken up again.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// What a container wrote after a place in its log.
+/// What a container wrote after a place in its log. `seen` gives its pod where a watch shows it: the cluster need not be asked for it then.
 pub(super) fn read(
     pods: Api<Pod>,
+    seen: impl Fn() -> Option<Pod> + Send + Sync + 'static,
     executor: String,
     of: String,
     from: Option<LogPlace>,
@@ -29,6 +30,7 @@ pub(super) fn read(
 ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
     let log = Log {
         pods,
+        seen: Box::new(seen),
         executor,
         of,
         follow,
@@ -43,6 +45,7 @@ pub(super) fn read(
 
 struct Log {
     pods: Api<Pod>,
+    seen: Box<dyn Fn() -> Option<Pod> + Send + Sync>,
     executor: String,
     of: String,
     follow: bool,
@@ -95,10 +98,16 @@ impl Log {
         &self,
     ) -> Result<Option<(Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, bool)>, kube::Error>
     {
-        let of = ListParams::default().labels(&self.of);
-        let pods = within(self.pods.list(&of)).await?;
-        let Some(pod) = pods.items.into_iter().next() else {
-            return Ok(None);
+        let pod = match (self.seen)() {
+            Some(pod) => pod,
+            None => {
+                let of = ListParams::default().labels(&self.of);
+                let pods = within(self.pods.list(&of)).await?;
+                let Some(pod) = pods.items.into_iter().next() else {
+                    return Ok(None);
+                };
+                pod
+            }
         };
         let Some(is_over) = is_over(&pod) else {
             // nothing was started that could have written

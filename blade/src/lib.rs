@@ -43,5 +43,7 @@ pub use name::{BladeName, PartName};
 pub use needs::{FlavorSize, Needs};
 pub use problem::{Problem, Segment};
 pub use revision::Revision;
-pub use template::{Output, Parameter, Resource, Template, TemplateError, VOLUME_TYPE};
+pub use template::{
+    ATTACHMENT_TYPE, Output, Parameter, Resource, Template, TemplateError, VOLUME_TYPE,
+};
 pub use user_data::{NOVA_USER_DATA_LIMIT, own_text};

@@ -12,6 +12,9 @@ pub(crate) const VERSION: &str = "2018-08-31";
 /// Heat's type of a volume.
 pub const VOLUME_TYPE: &str = "OS::Cinder::Volume";
 
+/// Heat's type of a volume's attachment to a server.
+pub const ATTACHMENT_TYPE: &str = "OS::Cinder::VolumeAttachment";
+
 /// A template. Maps are sorted, so the same template always has the same text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {

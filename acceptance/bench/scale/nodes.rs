@@ -34,7 +34,6 @@ impl Nodes {
             .args([
                 "--manage-nodes-with-label-selector",
                 &format!("{KEY}={VALUE}"),
-                "--node-lease-duration-seconds=40",
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

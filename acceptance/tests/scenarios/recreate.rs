@@ -86,10 +86,10 @@ fn data_outlives_a_good_update_and_one_that_fails() {
     let second = stage.state("mkys_blade.this");
     assert_ne!(second["server_ids"], first["server_ids"]);
 
-    // no room for a snapshot: nothing is taken away
     // once it has told that it failed its guest is stuck as well: it does not let go of its volume
     let dies = "(while ps | grep -q [m]etadata/user-data; do sleep 0.1; done; echo c >/proc/sysrq-trigger) &";
     stage.write(&blade_that(&name, "three", "never", dies));
+    // no room for a snapshot: nothing is taken away
     limit(&stage, &inside, "snapshots", 0);
     let ended = stage.run(&["plan", "-no-color"]);
     assert_eq!(ended.code, 1, "{}", ended.said);

@@ -9,7 +9,7 @@ use super::{Build, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
-use crate::template::{Resource, VOLUME_TYPE};
+use crate::template::{ATTACHMENT_TYPE, Resource, VOLUME_TYPE};
 use crate::user_data::{self, UserData};
 
 /// What Heat waits for on top of a server's own limit: the boot before its user data runs.
@@ -153,7 +153,7 @@ impl Parts<'_> {
             });
             build.resource(
                 self.of_revision(&format!("attachment-{name}")),
-                Resource::new("OS::Cinder::VolumeAttachment", properties),
+                Resource::new(ATTACHMENT_TYPE, properties),
             );
         }
     }

@@ -4,6 +4,10 @@
 //! the stack was written to meanwhile, and drops with a line in its own log ("Failed to store stack … with traversal ID", in
 //! `heat.engine.stack.Stack.converge_stack`): the stack stays failed, and nobody is told. So we look whether the change began.
 
+use mkys_plugin::Context;
+use tokio::time::Instant;
+
+use super::stack::{self, Ended};
 use super::stopping;
 use super::waiting::{GaveUp, Patience};
 use crate::cloud::Session;
@@ -24,18 +28,47 @@ pub(super) async fn update(
     session: &Session,
     stack: &Stack,
     wanted: &Wanted<'_>,
-    patience: Patience<'_>,
+    deadline: Instant,
+    cx: &Context,
 ) -> Result<(), GaveUp> {
+    let patience = Patience::new(deadline, cx);
     taken(session, stack, Asked::Update(wanted), patience).await
+}
+
+/// Updates a stack, and waits until Heat is done. `since` is as [`stack::settled`] has it.
+pub(super) async fn updated(
+    session: &Session,
+    stack: &Stack,
+    wanted: &Wanted<'_>,
+    since: &str,
+    deadline: Instant,
+    cx: &Context,
+) -> Result<Ended, GaveUp> {
+    update(session, stack, wanted, deadline, cx).await?;
+    stack::settled(session, stack, since, deadline, cx).await
 }
 
 /// Starts a stack's end.
 pub(super) async fn delete(
     session: &Session,
     stack: &Stack,
-    patience: Patience<'_>,
+    deadline: Instant,
+    cx: &Context,
 ) -> Result<(), GaveUp> {
+    let patience = Patience::new(deadline, cx);
     taken(session, stack, Asked::Deletion, patience).await
+}
+
+/// Deletes a stack, and waits until Heat is done. `since` is as [`stack::settled`] has it.
+pub(super) async fn deleted(
+    session: &Session,
+    stack: &Stack,
+    since: &str,
+    deadline: Instant,
+    cx: &Context,
+) -> Result<Ended, GaveUp> {
+    delete(session, stack, deadline, cx).await?;
+    stack::settled(session, stack, since, deadline, cx).await
 }
 
 async fn taken(
@@ -80,9 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use mkys_blade::Template;
-    use mkys_plugin::Context;
     use serde_json::json;
-    use tokio::time::Instant;
     use wiremock::matchers::{method, path_regex};
     use wiremock::{Mock, ResponseTemplate};
 
@@ -122,8 +153,8 @@ mod tests {
         };
         let stack: Stack = serde_json::from_value(stack(told[0])).unwrap();
         let cx = Context::detached();
-        let patience = Patience::new(Instant::now() + Duration::from_secs(60), &cx);
-        let ended = update(&cloud.own(), &stack, &wanted, patience).await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let ended = update(&cloud.own(), &stack, &wanted, deadline, &cx).await;
         let asked = mock::asked(&heat).await;
         let puts = asked.iter().filter(|one| one.starts_with("PUT"));
         (puts.count(), ended)

@@ -13,7 +13,7 @@ use super::plan::{self, Operation};
 use super::resolve::{self, Resolved};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
-use super::waiting::{GaveUp, Patience};
+use super::waiting::GaveUp;
 use super::{Blade, advice, asking, project};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -229,20 +229,16 @@ impl Creation<'_> {
             Ended::Gone => Ok(None),
             Ended::Complete(stack) => {
                 let since = stack::newest_event(session, &stack).await?;
-                let patience = Patience::new(self.deadline, self.cx);
-                asking::update(session, &stack, wanted, patience)
+                asking::update(session, &stack, wanted, self.deadline, self.cx)
                     .await
                     .map_err(give_up)?;
                 Ok(Some((stack, since)))
             }
             // nothing of it ever served
             Ended::Failed { stack, .. } => {
-                let patience = Patience::new(self.deadline, self.cx);
-                let gone = async {
-                    asking::delete(session, &stack, patience).await?;
-                    stack::settled(session, &stack, "", self.deadline, self.cx).await
-                };
-                gone.await.map_err(give_up)?;
+                asking::deleted(session, &stack, "", self.deadline, self.cx)
+                    .await
+                    .map_err(give_up)?;
                 Ok(None)
             }
         }
@@ -284,10 +280,7 @@ impl Creation<'_> {
     ) -> Result<(), Diagnostics> {
         let name = &self.wanted.name;
         let mut detail = reasons.join("\n");
-        let removed = async {
-            asking::delete(session, stack, Patience::new(self.deadline, self.cx)).await?;
-            stack::settled(session, stack, "", self.deadline, self.cx).await
-        };
+        let removed = asking::deleted(session, stack, "", self.deadline, self.cx);
         match removed.await {
             Ok(Ended::Gone) => {
                 let mut model = self.slot.model().unwrap_or_default();

@@ -93,14 +93,8 @@ async fn remove_stack(
     // Heat now and then trips over its own order; what it says the second time is meant
     for last in [false, true] {
         let since = stack::newest_event(session, stack).await?;
-        let ended = async {
-            asking::delete(session, stack, Patience::new(deadline, cx)).await?;
-            stack::settled(session, stack, &since, deadline, cx).await
-        };
-        match ended
-            .await
-            .map_err(|gave_up| gave_up.diagnostics(&doing, next))?
-        {
+        let ended = asking::deleted(session, stack, &since, deadline, cx).await;
+        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, next))? {
             Ended::Gone => return Ok(()),
             Ended::Failed { reasons, .. } if last => {
                 let detail = format!("{}\n{next}", reasons.join("\n"));

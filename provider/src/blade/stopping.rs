@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use mkys_blade::ATTACHMENT_TYPE;
+
 use super::waiting::{GaveUp, Patience};
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, StackResource};
 use crate::cloud::{CloudError, Session};
-
-const ATTACHMENT: &str = "OS::Cinder::VolumeAttachment";
 
 /// Stops the servers of a stack of which an attachment goes: by the power button, and without it once Nova's patience is over.
 pub(super) async fn before_detaching(
@@ -24,11 +24,14 @@ pub(super) async fn before_detaching(
         Err(error) if error.is_not_found() => return Ok(()),
         other => other?,
     };
+    let mut stopping = Vec::new();
     for id in losing(&resources, goes) {
-        if !accepted(compute::stop(session, id).await)? {
-            continue;
+        if accepted(compute::stop(session, id).await)? {
+            tracing::info!(server = id, "stopping it before its volumes are taken away");
+            stopping.push(id);
         }
-        tracing::info!(server = id, "stopping it before its volumes are taken away");
+    }
+    for id in stopping {
         while compute::server(session, id)
             .await?
             .is_some_and(|server| server.status == "ACTIVE")
@@ -74,7 +77,7 @@ fn accepted(answer: Result<(), CloudError>) -> Result<bool, CloudError> {
 fn losing(resources: &[StackResource], goes: impl Fn(&str) -> bool) -> BTreeSet<&str> {
     let attachments = resources
         .iter()
-        .filter(|one| one.resource_type == ATTACHMENT && goes(&one.resource_name));
+        .filter(|one| one.resource_type == ATTACHMENT_TYPE && goes(&one.resource_name));
     let servers = attachments.filter_map(|one| {
         let (_, revision) = one.resource_name.split_once('_')?;
         let name = format!("server_{revision}");
@@ -99,12 +102,12 @@ mod tests {
         };
         let resources = [
             one("server_data_R1", "OS::Nova::Server", "old"),
-            one("attachment-store_data_R1", ATTACHMENT, "a1"),
+            one("attachment-store_data_R1", ATTACHMENT_TYPE, "a1"),
             one("server_data_R2", "OS::Nova::Server", "new"),
-            one("attachment-store_data_R2", ATTACHMENT, "a2"),
+            one("attachment-store_data_R2", ATTACHMENT_TYPE, "a2"),
             one("server_web_R1", "OS::Nova::Server", "web"),
             one("server_late_R1", "OS::Nova::Server", ""),
-            one("attachment-store_late_R1", ATTACHMENT, ""),
+            one("attachment-store_late_R1", ATTACHMENT_TYPE, ""),
         ];
         let all: Vec<_> = losing(&resources, |_| true).into_iter().collect();
         assert_eq!(all, ["new", "old"]);

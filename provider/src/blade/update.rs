@@ -18,7 +18,7 @@ use super::project_change::ProjectChange;
 use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
-use super::waiting::Patience;
+use super::waiting::{GaveUp, Patience};
 use super::{Blade, advice, asking, drift, project, resolve, stopping};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
@@ -289,8 +289,7 @@ impl Change<'_> {
             Ended::Complete(stack) => Ok(stack),
             Ended::Gone => Err(missing()),
             Ended::Failed { stack, reasons } => {
-                let patience = Patience::new(self.deadline, self.cx);
-                asking::delete(&self.session, &stack, patience)
+                asking::delete(&self.session, &stack, self.deadline, self.cx)
                     .await
                     .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
                 let summary = format!("Blade {name} could not be built again");
@@ -335,15 +334,8 @@ impl Change<'_> {
             tries -= 1;
             let since = stack::newest_event(&self.session, stack).await?;
             let target = self.target(&step.template, goes_back);
-            let patience = Patience::new(self.deadline, self.cx);
-            let ended = async {
-                asking::update(&self.session, stack, &target, patience).await?;
-                stack::settled(&self.session, stack, &since, self.deadline, self.cx).await
-            };
-            match ended
-                .await
-                .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?
-            {
+            let ended = self.updated(stack, &target, &since).await;
+            match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
                 Ended::Complete(stack) => return Ok(stack),
                 Ended::Gone => {
                     let summary = format!("The stack of blade {} was deleted", self.wanted.name);
@@ -468,41 +460,38 @@ impl Change<'_> {
     /// Twice: Heat may stumble over what the failed change still has under way, and going back is what is promised.
     async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
         tracing::info!(blade = %self.wanted.name, "putting the version before back");
-        match self.try_to_put_back(stack, template).await? {
-            Ok(()) => return Ok(()),
-            Err(reason) => tracing::warn!(blade = %self.wanted.name, reason, "once more"),
+        let target = self.target(template, false);
+        let mut again = true;
+        loop {
+            // its reasons are not those for which the change failed
+            let since = stack::newest_event(&self.session, stack)
+                .await
+                .map_err(|error| error.told())?;
+            match self.updated(stack, &target, &since).await {
+                Ok(Ended::Complete(_)) => return Ok(()),
+                Ok(Ended::Failed { stack, reasons }) => {
+                    let (id, status, reasons) = (stack.id, stack.stack_status, reasons.join("; "));
+                    let failed = format!("stack {id} is {status}: {reasons}");
+                    if !std::mem::take(&mut again) {
+                        return Err(failed);
+                    }
+                    tracing::warn!(blade = %self.wanted.name, failed, "once more");
+                }
+                Ok(Ended::Gone) => return Err("the stack is gone".to_owned()),
+                Err(gave_up) => {
+                    return Err(format!("stack {} did not settle: {gave_up}", stack.id));
+                }
+            }
         }
-        self.try_to_put_back(stack, template).await?
     }
 
-    /// An inner error is Heat's, who may be asked again.
-    async fn try_to_put_back(
+    async fn updated(
         &self,
         stack: &Stack,
-        template: &Template,
-    ) -> Result<Result<(), String>, String> {
-        let text = |error: crate::cloud::CloudError| error.told();
-        // its reasons are not those for which the change failed
-        let since = stack::newest_event(&self.session, stack)
-            .await
-            .map_err(text)?;
-        let target = self.target(template, false);
-        let patience = Patience::new(self.deadline, self.cx);
-        let ended = async {
-            asking::update(&self.session, stack, &target, patience).await?;
-            stack::settled(&self.session, stack, &since, self.deadline, self.cx).await
-        };
-        match ended.await {
-            Ok(Ended::Complete(_)) => Ok(Ok(())),
-            Ok(Ended::Failed { stack, reasons }) => Ok(Err(format!(
-                "stack {} is {}: {}",
-                stack.id,
-                stack.stack_status,
-                reasons.join("; ")
-            ))),
-            Ok(Ended::Gone) => Err("the stack is gone".to_owned()),
-            Err(gave_up) => Err(format!("stack {} did not settle: {gave_up}", stack.id)),
-        }
+        target: &Wanted<'_>,
+        since: &str,
+    ) -> Result<Ended, GaveUp> {
+        asking::updated(&self.session, stack, target, since, self.deadline, self.cx).await
     }
 
     /// Id of a server before the update.

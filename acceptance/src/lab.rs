@@ -1,6 +1,7 @@
 //! The lab's actions and what they share. Each action is a file; the parts below them know nothing of each other's order.
 
 mod address_plan;
+pub(crate) mod bridge;
 mod builtin;
 mod cloud;
 mod doctor;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::external::{run, succeeds};
-use super::{Error, Lab};
+use super::{Error, Lab, bridge};
 use crate::place::{self, EDGE, NODE_TO_EDGE, OPERATOR, TUNNEL, TUNNEL_ADDRESS, VISITOR};
 use crate::settings::ExternalNetwork;
 
@@ -19,7 +19,7 @@ pub(crate) fn weave(lab: &Lab) -> Result<(), Error> {
         (&settings.users, VISITOR, "mkys-visit"),
         (&settings.devops, OPERATOR, "mkys-operate"),
     ] {
-        bridge(network.bridge())?;
+        bridge::up(network.bridge())?;
         let node = with_prefix(network, network.node());
         run(&["ip", "addr", "replace", &node, "dev", network.bridge()])?;
         namespace(client)?;
@@ -45,7 +45,7 @@ pub(crate) fn weave(lab: &Lab) -> Result<(), Error> {
         )?;
     }
     edge_to_node()?;
-    bridge(TUNNEL)?;
+    bridge::up(TUNNEL)?;
     run(&[
         "ip",
         "addr",
@@ -59,26 +59,6 @@ pub(crate) fn weave(lab: &Lab) -> Result<(), Error> {
         let _ = fs::write(format!("/proc/sys/net/bridge/bridge-nf-call-{switch}"), "1");
     }
     Ok(())
-}
-
-fn bridge(name: &str) -> Result<(), Error> {
-    if !exists(name) {
-        run(&[
-            "ip",
-            "link",
-            "add",
-            name,
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "forward_delay",
-            "0",
-            "mcast_snooping",
-            "0",
-        ])?;
-    }
-    run(&["ip", "link", "set", name, "up"]).map(drop)
 }
 
 fn namespace(name: &str) -> Result<(), Error> {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::layout::{BRIDGE, CONTROL_GROUP, Layout, NODE_ADDRESS, PODS};
-use crate::lab::Error;
-use crate::lab::external::{run, succeeds};
+use crate::lab::external::run;
+use crate::lab::{Error, bridge};
 use crate::platform::files;
 
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -33,7 +33,7 @@ pub(super) fn prepare(layout: &Layout) -> Result<(), Error> {
         let path = Path::new(SETTINGS).join(setting);
         fs::write(&path, "1").map_err(Error::io(format!("set {}", path.display())))?;
     }
-    bridge()?;
+    own_bridge()?;
     let rules = layout.etc().join("nat.nft").display().to_string();
     run(&["nft", "--file", &rules])?;
     hierarchies().iter().try_for_each(|one| control_group(one))
@@ -64,14 +64,11 @@ pub(super) fn restore_settings(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-fn bridge() -> Result<(), Error> {
-    if !succeeds(&["ip", "link", "show", "dev", BRIDGE]) {
-        run(&["ip", "link", "add", BRIDGE, "type", "bridge"])?;
-    }
+fn own_bridge() -> Result<(), Error> {
+    bridge::up(BRIDGE)?;
     let prefix = PODS.rsplit('/').next().unwrap_or_default();
     let address = format!("{NODE_ADDRESS}/{prefix}");
-    run(&["ip", "addr", "replace", &address, "dev", BRIDGE])?;
-    run(&["ip", "link", "set", BRIDGE, "up"]).map(drop)
+    run(&["ip", "addr", "replace", &address, "dev", BRIDGE]).map(drop)
 }
 
 /// The folders of the hierarchies of control groups: many, or the one of version 2.

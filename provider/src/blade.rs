@@ -12,6 +12,7 @@ mod delete;
 mod drift;
 mod foreign;
 mod import;
+mod leading;
 mod model;
 mod plan;
 mod project;

@@ -126,19 +126,14 @@ fn a_blade_with_its_games_and_computations() {
     );
     let write =
         |edition: &str| stage.write_with(&provider, &platform(&blade, &devops, host, edition));
-    // Heat says that a floating IP leads to a server before Neutron's agent has made it so, which takes seconds on a busy machine
-    let serves = |edition: &str| {
-        let lobby = format!("the lobby, {edition}");
-        let visit = || edge.visit_at(host, &format!("{PREFIX}/")).body;
-        wait::until(&lobby, 60, || (visit() == lobby).then_some(()));
-    };
+    let visit = || edge.visit_at(host, &format!("{PREFIX}/")).body;
 
     write("first edition");
     stage.apply();
     stage.settled();
     let route = text(&stage.state("mkys_route.games")["id"]);
     edge.approve(&route, "users");
-    serves("first edition");
+    assert_eq!(visit(), "the lobby, first edition");
 
     let token = edge.delegate(&route, "automathon", cluster::PODS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -180,7 +175,9 @@ fn a_blade_with_its_games_and_computations() {
         });
         stage.settled();
         assert_ne!(server(), before);
-        serves("second edition");
+        // Neutron does not tell when its agent has moved a floating IP to another server, which takes seconds on a busy machine
+        let lobby = "the lobby, second edition";
+        wait::until(lobby, 60, || (visit() == lobby).then_some(()));
         play(&run, ada, sit(&url, "Blaise").await).await;
 
         assert_eq!(runner.audit().await.unwrap(), []);

@@ -14,7 +14,7 @@ use super::resolve::{self, Resolved};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::GaveUp;
-use super::{Blade, advice, asking, project};
+use super::{Blade, advice, asking, leading, project};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::platform::Configured;
@@ -261,6 +261,8 @@ impl Creation<'_> {
             previous: None,
         };
         self.slot.save(model, private);
+        let (wanted, deadline) = (&self.wanted, self.deadline);
+        leading::wait(session, project, wanted, stack, deadline, self.cx).await;
         if self.wanted.project.is_none() {
             let marked = stack::set_whole(session, stack).await;
             marked.map_err(|error| {

@@ -19,7 +19,7 @@ use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
-use super::{Blade, advice, asking, drift, project, resolve, stopping};
+use super::{Blade, advice, asking, drift, leading, project, resolve, stopping};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -124,6 +124,8 @@ impl Blade {
             previous: change.private.previous,
         };
         slot.save(model, private);
+        let (session, wanted) = (&change.session, &change.wanted);
+        leading::wait(session, &id.project, wanted, &stack, deadline, cx).await;
         Ok(())
     }
 }

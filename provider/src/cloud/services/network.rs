@@ -78,6 +78,19 @@ pub struct FixedIp {
     pub ip_address: String,
 }
 
+/// A floating IP.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FloatingIp {
+    /// The address.
+    #[serde(rename = "floating_ip_address")]
+    pub address: String,
+    /// The port that it leads to.
+    #[serde(default, rename = "port_id")]
+    pub port: Option<String>,
+    /// `ACTIVE` once packets find their way, `DOWN` before that, or `ERROR`.
+    pub status: String,
+}
+
 /// A rule of a security group.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Rule {
@@ -336,5 +349,16 @@ pub async fn owned(
 pub async fn owned_ports(session: &Session, project: &str) -> Result<Vec<Port>, CloudError> {
     session
         .send(get("/ports").query("project_id", project).key("ports"))
+        .await
+}
+
+/// The floating IPs of a project.
+pub async fn floating_ips(session: &Session, project: &str) -> Result<Vec<FloatingIp>, CloudError> {
+    session
+        .send(
+            get("/floatingips")
+                .query("project_id", project)
+                .key("floatingips"),
+        )
         .await
 }

@@ -231,9 +231,8 @@ impl Kubernetes {
         let parameters = PatchParams::default();
         let patched = self.jobs.patch(&name, &parameters, &patch);
         // an answer that is waited for until the next is due is of no use
-        let patched = tokio::time::timeout(self.renew_every(), within(patched)).await;
-        let patched = patched.unwrap_or_else(|late| Err(kube::Error::Service(late.into())));
-        match patched {
+        let limit = self.renew_every().min(ANSWER);
+        match answered(limit, patched).await {
             Ok(job) => {
                 self.hub.has(run, &job);
                 Ok(())
@@ -517,12 +516,19 @@ fn plan_of(job: &Job) -> Option<Plan> {
     serde_json::from_str(annotations.get(names::PLAN)?).ok()
 }
 
-/// An answer that does not come in time is none.
 async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
-    match tokio::time::timeout(ANSWER, call).await {
+    answered(ANSWER, call).await
+}
+
+/// An answer that does not come in time is none.
+async fn answered<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    match tokio::time::timeout(limit, call).await {
         Ok(answer) => answer,
         Err(_) => {
-            let late = format!("no answer within {} s", ANSWER.as_secs());
+            let late = format!("no answer within {} s", limit.as_secs_f64());
             Err(kube::Error::Service(late.into()))
         }
     }

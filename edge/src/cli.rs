@@ -122,10 +122,7 @@ async fn open(settings: &Settings) -> anyhow::Result<Store> {
         .with_context(|| format!("{} cannot be made", state.display()))?;
     // NGINX' workers must get through to their files, nobody else into the database
     std::fs::set_permissions(state, std::fs::Permissions::from_mode(0o711))?;
-    let file = state.join("edge.sqlite");
-    let store = Store::open(&file).await?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
-    Ok(store)
+    Ok(Store::open(&state.join("edge.sqlite")).await?)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod claim;
 mod delegations;
 mod gather;
+mod private;
 mod serving;
 mod sessions;
 mod tokens;
@@ -85,12 +86,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, making it if there is none.
+    /// Opens the database, making it if there is none; its files are the owner's alone.
     ///
     /// # Errors
     ///
     /// When the file cannot be opened or is of a newer version.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        private::keep(file).map_err(sqlx::Error::from)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)

@@ -6,6 +6,7 @@
 
 mod advice;
 mod asking;
+mod back;
 mod create;
 mod definition;
 mod delete;

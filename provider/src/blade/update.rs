@@ -19,7 +19,7 @@ use super::snapshots::{self, Guard};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
-use super::{Blade, advice, asking, drift, leading, project, resolve, stopping};
+use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
@@ -459,32 +459,9 @@ impl Change<'_> {
         }
     }
 
-    /// Twice: Heat may stumble over what the failed change still has under way, and going back is what is promised.
     async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
-        tracing::info!(blade = %self.wanted.name, "putting the version before back");
         let target = self.target(template, false);
-        let mut again = true;
-        loop {
-            // its reasons are not those for which the change failed
-            let since = stack::newest_event(&self.session, stack)
-                .await
-                .map_err(|error| error.told())?;
-            match self.updated(stack, &target, &since).await {
-                Ok(Ended::Complete(_)) => return Ok(()),
-                Ok(Ended::Failed { stack, reasons }) => {
-                    let (id, status, reasons) = (stack.id, stack.stack_status, reasons.join("; "));
-                    let failed = format!("stack {id} is {status}: {reasons}");
-                    if !std::mem::take(&mut again) {
-                        return Err(failed);
-                    }
-                    tracing::warn!(blade = %self.wanted.name, failed, "once more");
-                }
-                Ok(Ended::Gone) => return Err("the stack is gone".to_owned()),
-                Err(gave_up) => {
-                    return Err(format!("stack {} did not settle: {gave_up}", stack.id));
-                }
-            }
-        }
+        back::put_back(&self.session, stack, &target, self.deadline, self.cx).await
     }
 
     async fn updated(

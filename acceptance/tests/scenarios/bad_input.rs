@@ -159,6 +159,11 @@ fn what_the_cloud_does_not_have_is_said_at_plan_with_the_nearest_name() {
                 server(&name, "mkys-tinny", "small", ""),
                 &["\"mkys-tinny\"", "Did you mean \"mkys-tiny\"?"],
             ),
+            (
+                "a network that hides visitors' addresses",
+                server(&name, "mkys-tiny", "small", "").replace("10.1.0.0/24", "198.51.100.0/26"),
+                &["\"front\"", "198.51.100.0/25", "external network \"users\""],
+            ),
             ("a quota too small", quota, &["cores", "needs 2", "is 1"]),
             (
                 "the role admin",

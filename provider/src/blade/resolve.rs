@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::Ipv4Net;
 use mkys_blade::{
     Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, parameter,
 };
@@ -206,18 +207,19 @@ async fn external(
         resolved
             .parameters
             .insert(parameter::external(audience), found.id.clone());
+        let stated = match audience {
+            Audience::Devops => configured.devops_cidrs.as_slice(),
+            Audience::Users => &[],
+        };
+        let mut cidrs: Vec<_> = stated.iter().map(ToString::to_string).collect();
+        if cidrs.is_empty() {
+            // not within the blade's project: its members do not see them
+            let own = session.cloud().own();
+            let subnets = network::subnets(&own, &found.id).await?;
+            cidrs.extend(subnets.into_iter().map(|subnet| subnet.cidr));
+        }
+        problems.extend(hidden(blade, &found.name, &cidrs));
         if audience == Audience::Devops {
-            let mut cidrs: Vec<_> = configured
-                .devops_cidrs
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            if cidrs.is_empty() {
-                // not within the blade's project: its members do not see them
-                let own = session.cloud().own();
-                let subnets = network::subnets(&own, &found.id).await?;
-                cidrs.extend(subnets.into_iter().map(|subnet| subnet.cidr));
-            }
             if cidrs.is_empty() {
                 let detail = "Neutron does not show its subnets to this credential. Give them in \
                               the provider's `external_networks.devops_cidrs`.";
@@ -232,6 +234,28 @@ async fn external(
         }
     }
     Ok(())
+}
+
+/// The blade's networks that would hide addresses of an external one: no router can have both.
+fn hidden(blade: &Blade, external: &str, cidrs: &[String]) -> Diagnostics {
+    let cidrs: Vec<Ipv4Net> = cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect();
+    let overlapping = blade.networks.iter().filter_map(|(name, network)| {
+        let own = network.cidr;
+        let other = cidrs
+            .iter()
+            .find(|other| other.contains(&own) || own.contains(*other))?;
+        let detail = format!(
+            "{own} overlaps {other} of external network {external:?}, which the blade's router is joined to. Take another range, such as \
+             one of 10.0.0.0/8 that is free."
+        );
+        let summary = format!(
+            "Network {:?} overlaps external network {external:?}",
+            name.as_ref()
+        );
+        let at = Path::root("networks").key(name.as_ref()).attribute("cidr");
+        Some(Diagnostic::error(summary, detail).at(at))
+    });
+    overlapping.collect()
 }
 
 /// Says which limits cannot hold the blade: of the quota that its definition sets.

@@ -69,6 +69,17 @@ pub enum ConfigError {
         /// Clouds in them.
         known: String,
     },
+    /// There is no file that could have it.
+    #[error(
+        "cloud {cloud:?} is looked for in {places}, and none of these files exists: put a clouds.yaml \
+         there, or name one in OS_CLIENT_CONFIG_FILE"
+    )]
+    NoFile {
+        /// The name.
+        cloud: String,
+        /// Where a file was looked for.
+        places: String,
+    },
     /// A file is no `clouds.yaml`.
     #[error("{path} cannot be read: {reason}")]
     File {
@@ -177,6 +188,17 @@ impl Credentials {
                 return Self::of_settings(source, &settings);
             }
             known.extend(clouds.keys().cloned());
+        }
+        if read.is_empty() {
+            let places = environment.files();
+            let places: Vec<_> = places
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            return Err(ConfigError::NoFile {
+                cloud: cloud.to_owned(),
+                places: places.join(", "),
+            });
         }
         let list = |names: Vec<String>| match names.is_empty() {
             true => "none".to_owned(),
@@ -425,6 +447,31 @@ mod tests {
             directory: directory.path().into(),
         };
         (directory, environment)
+    }
+
+    #[test]
+    fn a_cloud_that_is_nowhere_is_told_with_where_it_was_looked_for() {
+        let said = |environment: &Environment| {
+            let read = Credentials::read(Some("university"), environment);
+            read.unwrap_err().to_string()
+        };
+        let (_directory, with_file) = with_files("clouds: {lab: {}}", None);
+        let known = said(&with_file);
+        assert!(
+            known.contains("clouds.yaml") && known.contains("lab"),
+            "{known}"
+        );
+        // the machine may have a file for all its users
+        if !Path::new("/etc/openstack/clouds.yaml").exists() {
+            let said = said(&environment(&[("HOME", "/nobody")]));
+            let places =
+                "looked for in /nowhere/clouds.yaml, /nobody/.config/openstack/clouds.yaml, ";
+            assert!(said.contains(places), "{said}");
+            assert!(
+                said.ends_with("or name one in OS_CLIENT_CONFIG_FILE"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

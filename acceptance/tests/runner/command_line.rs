@@ -10,11 +10,16 @@ use mkys_acceptance::platform::built;
 use crate::bench::{Bench, EngineBench, tell};
 
 fn mkys_run(bench: &EngineBench, words: &[&str]) -> Command {
+    let mut command = without_owner(bench, words);
+    command.args(["--owner", &bench.owner, "--lease", "4s"]);
+    command
+}
+
+fn without_owner(bench: &EngineBench, words: &[&str]) -> Command {
     let settings = bench.settings();
     let mut command = Command::new(built("mkys-run").unwrap());
     command
         .args(words)
-        .args(["--owner", &bench.owner, "--lease", "4s"])
         .current_dir(bench.folder.path())
         .env("MKYS_ENGINE", bench.engine.socket())
         .env("MKYS_INIT_PROGRAM", settings.init)
@@ -89,6 +94,24 @@ fn a_computation_leaves_its_results_and_nothing_else() {
         );
         let audit = mkys_run(&bench, &["audit"]).output().unwrap();
         assert!(audit.status.success(), "{}", said(&audit));
+    });
+}
+
+#[test]
+fn an_owner_who_was_made_up_leaves_no_directory() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let file = spec(&bench, "echo said", "");
+        let directory = bench.settings().directory;
+        let made_up = || {
+            let all = std::fs::read_dir(&directory).unwrap();
+            let names = all.map(|one| one.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| name.starts_with("cli-")).count()
+        };
+        let mut command = without_owner(&bench, &["run", &file]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(made_up(), 0);
     });
 }
 

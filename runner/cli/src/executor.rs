@@ -12,8 +12,18 @@ use crate::arguments::{ClusterArguments, EngineArguments, Executors};
 
 /// An executor, as the owner of runs has it.
 pub(crate) enum Connected {
-    Engine(Box<Engine>),
+    Engine(Box<Engine>, Option<Directory>),
     Kubernetes(Box<Kubernetes>),
+}
+
+/// The directory of an owner who was made up for this command: nobody comes back to it.
+pub(crate) struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // what is left of it in a directory of the machine's run time harms nobody
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Connects to what was said.
@@ -23,6 +33,7 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
         engine, cluster, ..
     } = at;
     if !cluster.kubernetes {
+        let directory = engine.directory.join(owner.as_str());
         let settings = EngineSettings::builder()
             .owner(owner)
             .init(init(engine)?)
@@ -31,9 +42,10 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
             .lease(at.lease)
             .maybe_secrets(engine.secrets.clone())
             .build();
-        return Ok(Connected::Engine(Box::new(
-            Engine::connect(settings).await?,
-        )));
+        let is_made_up = at.owner.is_none();
+        let directory = is_made_up.then_some(Directory(directory));
+        let connected = Engine::connect(settings).await?;
+        return Ok(Connected::Engine(Box::new(connected), directory));
     }
     let keeper = cluster.keeper.clone();
     let keeper = keeper.context("name the image of mkys-keeper with --keeper or MKYS_KEEPER")?;

@@ -91,6 +91,7 @@ pub(crate) async fn audit(arguments: &Executors, json: bool) -> Result<ExitCode>
     let clean = runs.is_empty();
     match (clean, json) {
         (true, false) => say("nothing of any run is there"),
+        (false, false) if runs.len() == 1 => say("one run is there:"),
         (false, false) => say(&format!("{} runs are there:", runs.len())),
         _ => {}
     }
@@ -152,7 +153,7 @@ async fn engine_faults(arguments: &Executors) -> Result<Vec<Check>> {
 /// What connecting does is all that can be wrong.
 async fn cluster_fault(arguments: &Executors) -> Option<String> {
     match executor::connect(arguments).await {
-        Ok(Connected::Kubernetes(_) | Connected::Engine(_)) => None,
+        Ok(Connected::Kubernetes(_) | Connected::Engine(..)) => None,
         Err(error) => Some(format!("{error:#}")),
     }
 }

@@ -48,7 +48,7 @@ async fn compute(
     json: bool,
 ) -> Result<(ExitCode, Run)> {
     match executor::connect(at).await? {
-        Connected::Engine(engine) => compute_on(*engine, computation, keep, json).await,
+        Connected::Engine(engine, _directory) => compute_on(*engine, computation, keep, json).await,
         Connected::Kubernetes(cluster) => compute_on(*cluster, computation, keep, json).await,
     }
 }
@@ -136,7 +136,7 @@ pub(crate) async fn session(at: &Executors, arguments: SessionArguments) -> Resu
         session.name = name;
     }
     match executor::connect(at).await? {
-        Connected::Engine(engine) => play_on(*engine, session, arguments.json).await,
+        Connected::Engine(engine, _directory) => play_on(*engine, session, arguments.json).await,
         Connected::Kubernetes(cluster) => play_on(*cluster, session, arguments.json).await,
     }
 }

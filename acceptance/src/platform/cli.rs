@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -66,6 +67,12 @@ impl Cli {
         built_by(&script, &[], "OpenTofu").map(Self::of)
     }
 
+    /// Its program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its name, for people.
     #[must_use]
     pub fn name(&self) -> String {
@@ -81,6 +88,39 @@ fn on_path(name: &Path) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
+}
+
+/// As a person would type them.
+fn quoted(arguments: &[&str]) -> String {
+    let quoted = arguments.iter().map(|one| match one.contains(' ') {
+        true => format!("'{one}'"),
+        false => (*one).to_owned(),
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// Commands that [`Workspace::run`] has under way.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a command is under way whose end, and what it says, is waited for.
+#[must_use]
+pub fn is_under_way() -> bool {
+    UNDER_WAY.load(Ordering::SeqCst) > 0
+}
+
+struct UnderWay;
+
+impl UnderWay {
+    fn begin() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A folder of configuration that a CLI works on.
@@ -134,6 +174,27 @@ impl Workspace {
         self
     }
 
+    /// Its CLI.
+    #[must_use]
+    pub fn cli(&self) -> &Cli {
+        &self.cli
+    }
+
+    /// The folder of its configuration.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a person has to set to use the CLI there as well.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let file = self.home.join("cli.rc").display().to_string();
+        let mut all = vec![("TF_CLI_CONFIG_FILE".to_owned(), file)];
+        all.extend(self.environment.iter().cloned());
+        all
+    }
+
     /// A command in the workspace.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -156,6 +217,7 @@ impl Workspace {
     /// # Errors
     /// When it can't be run at all.
     pub fn run(&self, arguments: &[&str]) -> Result<Ended, Error> {
+        let _under_way = UnderWay::begin();
         let output: Output = self
             .command(arguments)
             .output()
@@ -172,7 +234,7 @@ impl Workspace {
             &format!(
                 "{before}\n$ {} {}\n{said}",
                 self.cli.name(),
-                arguments.join(" ")
+                quoted(arguments)
             ),
         )?;
         Ok(Ended {

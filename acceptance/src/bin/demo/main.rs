@@ -1,5 +1,7 @@
 //! `demo`: MKYS' main job on real parts, visibly. Parses, runs, maps to an exit code.
 
+mod by_hand;
+mod interrupt;
 mod runs;
 mod stage;
 mod story;
@@ -29,7 +31,12 @@ enum Action {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().action {
+    let action = Arguments::parse().action;
+    interrupt::heed(move || run(action))
+}
+
+fn run(action: Action) -> ExitCode {
+    let done = match action {
         Action::Up { part } => whole::up(part),
         Action::Down { part } => whole::down(part),
     };

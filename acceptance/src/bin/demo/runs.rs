@@ -123,19 +123,19 @@ pub(crate) fn summary(stage: &Stage<'_>, shown: &Shown) -> anyhow::Result<()> {
         shown.images.init.display()
     );
     let lobby = format!(
-        "curl -H 'Host: {}' http://{}{}/",
+        "curl -s -H 'Host: {}' http://{}{}/",
         stage::HOST,
         stage.users(),
         stage::PREFIX
     );
     let lines = [
         (
-            "a game; its page is at the same address, by http",
+            "a game, for two who come within two minutes",
             format!("{program} session {game}"),
         ),
         (
             "somebody to play against",
-            "(cd examples/games/hex && npm ci && node automaton.js ws://…/play)".to_owned(),
+            "(cd examples/games/hex && npm ci && node automaton.js ws://…/play NAME)".to_owned(),
         ),
         (
             "a computation",

@@ -5,6 +5,7 @@ use mkys_acceptance::lab::{self, Lab};
 use mkys_acceptance::platform::cli::Workspace;
 use mkys_acceptance::progress::Progress;
 
+use crate::by_hand;
 use crate::runs;
 use crate::stage::Stage;
 use crate::story::{self, title};
@@ -34,9 +35,10 @@ pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
     let workspace = blade.as_ref().map(|blade| show(blade, runs.as_ref()));
     let workspace = workspace.transpose()?;
     let shown = runs.as_ref().map(runs::up).transpose()?;
-    title(&lab.progress, "Everything stays up; have a look");
+    title(&lab.progress, "Everything stays up");
     if let (Some(blade), Some(workspace)) = (&blade, &workspace) {
-        story::summary(blade, workspace)?;
+        lab.progress.line("Have a look:");
+        by_hand::summary(blade, workspace)?;
     }
     if let (Some(runs), Some(shown)) = (&runs, &shown) {
         runs::summary(runs, shown)?;
@@ -74,6 +76,10 @@ pub(crate) fn down(part: Option<Part>) -> anyhow::Result<()> {
     if part != Some(Part::Runner) {
         story::down(&Stage::find(&lab))?;
     }
-    lab.progress.line("Nothing of the demo is left.");
+    lab.progress.line(match part {
+        Some(Part::Runner) => "Nothing of the games and computations is left.",
+        Some(Part::Blade) => "Nothing of the blade and its cloud is left.",
+        None => "Nothing of the demo is left.",
+    });
     Ok(())
 }

@@ -116,6 +116,25 @@ fn an_owner_who_was_made_up_leaves_no_directory() {
 }
 
 #[test]
+fn an_owner_who_is_named_keeps_the_directory_and_is_one_process() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut first = going_on(&bench);
+        let file = spec(&bench, "echo said", "");
+        let second = mkys_run(&bench, &["run", &file, "--name", "two"])
+            .output()
+            .unwrap();
+        first.kill().unwrap();
+        first.wait().unwrap();
+        assert!(!second.status.success(), "two processes were one owner");
+        assert!(said(&second).contains(&bench.owner), "{}", said(&second));
+        gone(&bench).await;
+        let kept = bench.settings().directory.join(&bench.owner);
+        assert!(kept.join("lock").is_file(), "{} is gone", kept.display());
+    });
+}
+
+#[test]
 fn a_failure_is_told_in_one_line_with_its_cause() {
     tell(async {
         let bench = EngineBench::new().await;

@@ -43,7 +43,8 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
             .maybe_secrets(engine.secrets.clone())
             .build();
         let is_made_up = at.owner.is_none();
-        let directory = is_made_up.then_some(Directory(directory));
+        // not made for a named owner, even to be dropped: that takes the directory away
+        let directory = is_made_up.then(|| Directory(directory));
         let connected = Engine::connect(settings).await?;
         return Ok(Connected::Engine(Box::new(connected), directory));
     }

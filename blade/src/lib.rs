@@ -47,3 +47,4 @@ pub use template::{
     ATTACHMENT_TYPE, Output, Parameter, Resource, Template, TemplateError, VOLUME_TYPE,
 };
 pub use user_data::{NOVA_USER_DATA_LIMIT, own_text};
+pub use validate::overlap;

@@ -505,7 +505,8 @@ fn has_devops(services: &BTreeMap<String, ServiceDefinition>) -> bool {
         .any(|service| service.audiences.iter().any(|audience| audience == devops))
 }
 
-fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+/// Whether two ranges have an address in common.
+pub fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b) || b.contains(&a)
 }
 

@@ -516,6 +516,7 @@ fn plan_of(job: &Job) -> Option<Plan> {
     serde_json::from_str(annotations.get(names::PLAN)?).ok()
 }
 
+/// As [`answered`], in the time that Kubernetes has for any answer.
 async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
     answered(ANSWER, call).await
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use mkys_blade::overlap;
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
 use serde::{Deserialize, Serialize};
 
@@ -123,9 +124,7 @@ fn ends(model: &Model, blade: &BladeModel, backplane: &BladeModel, problems: &mu
     }
     let there = backplane.cidrs();
     for (own, cidr) in blade.cidrs() {
-        let clash = there
-            .iter()
-            .find(|(_, other)| other.contains(&cidr) || cidr.contains(other));
+        let clash = there.iter().find(|(_, other)| overlap(*other, cidr));
         if let Some((other, taken)) = clash {
             let detail = format!(
                 "Network {own:?} of blade {:?} is {cidr}, network {other:?} of the backplane {:?} \

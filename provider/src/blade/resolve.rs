@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
 use mkys_blade::{
-    Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, parameter,
+    Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, overlap, parameter,
 };
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
@@ -243,7 +243,7 @@ fn hidden(blade: &Blade, external: &str, cidrs: &[String]) -> Diagnostics {
         let own = network.cidr;
         let other = cidrs
             .iter()
-            .find(|other| other.contains(&own) || own.contains(*other))?;
+            .find(|other| overlap(**other, own))?;
         let detail = format!(
             "{own} overlaps {other} of external network {external:?}, which the blade's router is joined to. Take another range, such as \
              one of 10.0.0.0/8 that is free."

@@ -9,9 +9,10 @@ use anyhow::Context as _;
 use mkys_acceptance::place::{OPERATOR, VISITOR};
 use mkys_acceptance::platform::cli::Workspace;
 use mkys_acceptance::platform::edge::PORTAL;
+use serde_json::Value;
 
 use crate::stage::{STATE, Stage};
-use crate::story::{ADMIN, SITE, edition};
+use crate::story::{ADMIN, SITE};
 
 /// Says it.
 pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Result<()> {
@@ -21,7 +22,8 @@ pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Resul
             progress.line(format!("  {what:<28} {how}"));
         }
     };
-    let endpoints = &workspace.outputs()?["endpoints"]["value"];
+    let outputs = workspace.outputs()?;
+    let endpoints = &outputs["endpoints"]["value"];
     let address = |service: &str, audience: &str| {
         let address = endpoints[service][audience].as_str();
         address.unwrap_or("-").to_owned()
@@ -66,7 +68,7 @@ pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Resul
             "ip netns exec mkys-monitor curl -s http://127.0.0.1:9090/api/v1/targets".to_owned(),
         ),
     ]);
-    let environment = write_environment(workspace)?;
+    let environment = write_environment(workspace, &outputs)?;
     let cli = workspace.cli().program().display();
     progress.line("\nA change of your own, such as another edition or a blade more; the next demo puts the files back:");
     show(&[
@@ -84,13 +86,11 @@ pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Resul
 }
 
 /// What the CLI was given, for a shell to read; it has the edge's token.
-fn write_environment(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+fn write_environment(workspace: &Workspace, outputs: &Value) -> anyhow::Result<PathBuf> {
     let file = PathBuf::from(STATE).join("env");
     let mut text = String::new();
-    let edition = (
-        "TF_VAR_edition".to_owned(),
-        format!("edition {}", edition(workspace)),
-    );
+    let edition = outputs["edition"]["value"].as_str().unwrap_or_default();
+    let edition = ("TF_VAR_edition".to_owned(), edition.to_owned());
     for (name, value) in workspace.environment().into_iter().chain([edition]) {
         let value = value.replace('\'', "'\\''");
         text.push_str(&format!("export {name}='{value}'\n"));

@@ -260,7 +260,7 @@ pub(crate) fn down(stage: &Stage<'_>) -> anyhow::Result<()> {
 }
 
 /// The edition that stands, by the state; each run of the demo rolls out the next.
-pub(crate) fn edition(workspace: &Workspace) -> u32 {
+fn edition(workspace: &Workspace) -> u32 {
     let outputs = workspace.outputs().unwrap_or_default();
     let text = outputs["edition"]["value"]
         .as_str()

@@ -18,6 +18,16 @@ use super::{leftovers, wait};
 /// How many edges this process has had.
 static NUMBER: AtomicU16 = AtomicU16::new(0);
 
+/// The first port that Linux gives to who connects (`net.ipv4.ip_local_port_range`): from here on an
+/// edge's port may be that of a connection to one of its services, which a listener can't take.
+const CONNECTIONS: u16 = 32_768;
+
+/// The first port of this process' edges. Runs beside this one have other process ids.
+fn first_port(process: u32) -> u16 {
+    let run = u16::try_from(process % 600).unwrap();
+    20_000 + run * 20
+}
+
 /// An edge; it ends with the story.
 pub(crate) struct Beside {
     edge: Edge,
@@ -30,10 +40,9 @@ pub(crate) struct Beside {
 impl Beside {
     /// Starts an edge with its files in the stage's folder.
     pub(crate) fn start(stage: &Stage) -> Self {
-        // runs beside this one have other process ids
-        let run = u16::try_from(std::process::id() % 1_000).unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + run * 20 + number * 2;
+        let port = first_port(std::process::id()) + number * 2;
+        assert!(port + 1 < CONNECTIONS, "{number} edges in one process");
         let settings = Lab::from_environment().unwrap().settings;
         let folder = stage.folder.join("edge");
         let edge = Edge::new(&folder, &settings).on_ports(port, port + 1);

@@ -247,6 +247,14 @@ fn told(error: EdgeError) -> Diagnostics {
              correct it, or see to it that mkys-edge runs and that this machine gets there.",
         );
     }
+    if let EdgeError::Token { .. } = &error {
+        return Diagnostics::error(
+            error.to_string(),
+            "The token is `edge.token` of the provider's configuration, or MKYS_EDGE_TOKEN.\nNext: \
+             set a token that the edge's administrators made (`mkys-edge token create`) and have not \
+             taken back.",
+        );
+    }
     let at = |refusal: &Refusal| refusal.field.as_deref().and_then(attribute);
     let path = match &error {
         EdgeError::Invalid { refusal }

@@ -43,7 +43,7 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
         refuses(
             stage,
             "a bad token",
-            &[&edge.url(), "does not accept the token"],
+            &[&edge.url(), "does not accept the token", "MKYS_EDGE_TOKEN"],
         );
 
         // what a token may do is asked of the edge at plan; the edge itself refuses it as well

@@ -45,7 +45,11 @@ if (import.meta.url === `file://${process.argv[1]}`) {
   socket.on("message", (data) => {
     const message = JSON.parse(data);
     if (message.type === "seat") mine = message.colour;
-    if (message.type === "refused") console.error(message.reason);
+    if (message.type === "refused") {
+      console.error(message.reason);
+      // without a seat nothing is played, and who started this should know
+      if (!mine) process.exitCode = 1;
+    }
     // a state is told again when somebody comes to watch
     if (message.type === "state" && mine && message.turn === mine && message.moves.length !== answered) {
       answered = message.moves.length;
@@ -54,5 +58,8 @@ if (import.meta.url === `file://${process.argv[1]}`) {
     }
   });
   socket.on("close", (code, reason) => console.log(String(reason)));
-  socket.on("error", (error) => console.error(error.message));
+  socket.on("error", (error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
 }

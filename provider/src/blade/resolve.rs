@@ -136,7 +136,12 @@ impl Offer {
         if let Some(key) = &server.key_pair
             && !self.key_pairs.contains(key)
         {
-            let detail = nearest("key pair", key, self.key_pairs.iter().map(|one| &**one));
+            let known = self.key_pairs.iter().map(|one| &**one);
+            let detail = format!(
+                "{}\nNext: name one of the credential's own, or make it first (`openstack keypair \
+                 create`).",
+                nearest("key pair", key, known)
+            );
             let problem = Diagnostic::error(format!("Unknown key pair {key:?}"), detail);
             problems.push(problem.at(at.attribute("key_pair")));
         }

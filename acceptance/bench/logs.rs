@@ -56,7 +56,8 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Section> {
     let about = format!(
         "{RUNS} containers on one engine write 20 lines of 80 bytes a second each, and are followed for {} s. Ours: what the process that \
          embeds the runner has more than before it started the runs, with all that it knows of them, and each log read twice (by the runner, and by \
-         whoever asked for it). The peer: `podman logs --follow` for each, all processes together.",
+         whoever asked for it). The peer: `podman logs --follow` for each, all processes together; it comes second and \
+         reads from the logs' beginning, so it has the lines of both times.",
         FOLLOWED.as_secs()
     );
     let head = ["", "memory", "a log", "ratio", "lines"];

@@ -87,7 +87,8 @@ fn data_outlives_a_good_update_and_one_that_fails() {
     assert_ne!(second["server_ids"], first["server_ids"]);
 
     // once it has told that it failed its guest is stuck as well: it does not let go of its volume
-    let dies = "(while ps | grep -q [m]etadata/user-data; do sleep 0.1; done; echo c >/proc/sysrq-trigger) &";
+    // (acpid comes after user data has gone over to the wait for readiness: `ps` may miss both of two processes when one takes over from the other)
+    let dies = "(until ps | grep -q [a]cpid; do sleep 0.1; done; while ps | grep -q [m]etadata/user-data; do sleep 0.1; done; echo c >/proc/sysrq-trigger) &";
     stage.write(&blade_that(&name, "three", "never", dies));
     // no room for a snapshot: nothing is taken away
     limit(&stage, &inside, "snapshots", 0);

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// cloud still maintained takes it.
 pub(crate) const VERSION: &str = "2018-08-31";
 
+/// Heat's type of a server.
+pub const SERVER_TYPE: &str = "OS::Nova::Server";
+
 /// Heat's type of a volume.
 pub const VOLUME_TYPE: &str = "OS::Cinder::Volume";
 

@@ -14,7 +14,7 @@ use crate::blade::Audience;
 use crate::compile::Compiled;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::{Resource, Template, VOLUME_TYPE, has_revision};
+use crate::template::{Resource, SERVER_TYPE, Template, VOLUME_TYPE, has_revision};
 
 /// What a step does; the word that a person sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,7 +146,7 @@ pub(crate) fn association(server: &PartName, audience: Audience) -> String {
 }
 
 fn adds_servers(old: &Template, new: &Template) -> bool {
-    let server = |(_, resource): &(&String, &Resource)| resource.kind == "OS::Nova::Server";
+    let server = |(_, resource): &(&String, &Resource)| resource.kind == SERVER_TYPE;
     new.resources
         .iter()
         .filter(server)

@@ -103,8 +103,17 @@ fn rules_quota_and_members_are_put_back() {
         &format!("/groups/{}/users/{bob}", members().0),
     );
 
+    let path = format!("/servers/{}", text(&server["web"]));
+    let status = || text(&inside.get(Api::Compute, &path)["server"]["status"]);
+    let stop = json!({ "os-stop": null });
+    inside.post(Api::Compute, &format!("{path}/action"), &stop);
+    wait::until("the server's stop", 60, || {
+        (status() == "SHUTOFF").then_some(())
+    });
+
     let plan = stage.plan_changes();
     for shown in [
+        "server \\\"web\\\" is stopped",
         "the rule for tcp 80 from 198.51.100.3/32 is missing",
         "somebody added a rule for tcp 22 from 0.0.0.0/0",
         "cores   = 2 -> 6",
@@ -138,6 +147,7 @@ fn rules_quota_and_members_are_put_back() {
         format!("MKYS blade {name}")
     );
     assert_eq!(stage.state("mkys_blade.this")["server_ids"], server);
+    assert_eq!(status(), "ACTIVE");
 
     // a quota that holds the blade, and not a second server beside the one that serves
     let next = text_with(&name, 1).replace("echo ok", "echo fine");

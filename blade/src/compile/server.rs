@@ -9,7 +9,7 @@ use super::{Build, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
-use crate::template::{ATTACHMENT_TYPE, Resource, VOLUME_TYPE};
+use crate::template::{ATTACHMENT_TYPE, Resource, SERVER_TYPE, VOLUME_TYPE};
 use crate::user_data::{self, UserData};
 
 /// What Heat waits for on top of a server's own limit: the boot before its user data runs.
@@ -238,10 +238,7 @@ impl Parts<'_> {
             properties["user_data"] = user_data;
         }
         let server = self.of_revision("server");
-        build.resource(
-            &server,
-            Resource::new("OS::Nova::Server", properties).after(after),
-        );
+        build.resource(&server, Resource::new(SERVER_TYPE, properties).after(after));
         build.output(output::server(self.name), get_resource(&server));
         self.readiness(build, &server);
     }

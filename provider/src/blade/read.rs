@@ -98,6 +98,10 @@ async fn observe(
                         server.status
                     ))
                 }
+                "SHUTOFF" => {
+                    drift.push(format!("server {name:?} is stopped"));
+                    None
+                }
                 _ => None,
             },
         };

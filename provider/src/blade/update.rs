@@ -109,6 +109,7 @@ impl Blade {
         let changed = async {
             let stack = change.run().await?;
             drift::repair(&change.session, &stack, &change.compiled.template).await?;
+            stopping::start_stopped(&change.session, &stack, deadline, cx).await?;
             Ok(stack)
         };
         let stack = match changed.await {

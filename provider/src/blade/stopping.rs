@@ -1,4 +1,4 @@
-//! Stopping servers whose volumes are about to be taken from them, and starting those that somebody stopped.
+//! Stopping servers whose volumes are about to be taken from them, and starting those that are stopped and stay.
 //!
 //! Nova takes a disk from a running server only with its guest's help. A guest that is stuck, such as a new version that crashed, gives none:
 //! Nova gives up after some minutes, and Heat waits for the volume until its own limit, an hour by default. From a stopped server a disk is
@@ -6,9 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use mkys_blade::{ATTACHMENT_TYPE, SERVER_TYPE};
-use mkys_plugin::{Context, Diagnostics};
-use tokio::time::Instant;
+use mkys_blade::ATTACHMENT_TYPE;
 
 use super::waiting::{GaveUp, Patience};
 use crate::cloud::services::compute;
@@ -67,31 +65,6 @@ pub(super) async fn start_again(
     Ok(())
 }
 
-/// Starts the servers of a stack that are stopped, by whomever.
-pub(super) async fn start_stopped(
-    session: &Session,
-    stack: &Stack,
-    deadline: Instant,
-    cx: &Context,
-) -> Result<(), Diagnostics> {
-    for server in heat::resources(session, stack).await? {
-        let id = server.physical_resource_id;
-        if server.resource_type != SERVER_TYPE || id.is_empty() {
-            continue;
-        }
-        let started = start_again(session, &id, Patience::new(deadline, cx)).await;
-        started.map_err(|gave_up| {
-            let next =
-                "Next: `openstack server event list` of it says what became of it; apply again.";
-            Diagnostics::error(
-                format!("Server {id} is stopped and could not be started"),
-                format!("{gave_up}\n{next}"),
-            )
-        })?;
-    }
-    Ok(())
-}
-
 /// Whether Nova does it. A server in another state, or in none any more, has nothing to be stopped or started.
 fn accepted(answer: Result<(), CloudError>) -> Result<bool, CloudError> {
     match answer {
@@ -118,6 +91,8 @@ fn losing(resources: &[StackResource], goes: impl Fn(&str) -> bool) -> BTreeSet<
 
 #[cfg(test)]
 mod tests {
+    use mkys_blade::SERVER_TYPE;
+
     use super::*;
 
     #[test]

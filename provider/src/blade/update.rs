@@ -109,7 +109,7 @@ impl Blade {
         let changed = async {
             let stack = change.run().await?;
             drift::repair(&change.session, &stack, &change.compiled.template).await?;
-            stopping::start_stopped(&change.session, &stack, deadline, cx).await?;
+            change.start_stopped(&stack).await?;
             Ok(stack)
         };
         let stack = match changed.await {
@@ -448,6 +448,20 @@ impl Change<'_> {
             stopping::start_again(&self.session, id, patience)
                 .await
                 .map_err(|gave_up| format!("server {id} is stopped: {gave_up}"))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the servers that somebody stopped.
+    async fn start_stopped(&self, stack: &Stack) -> Result<(), Diagnostics> {
+        for name in self.wanted.servers.keys() {
+            let Some(id) = stack.output(&Compiled::server_output(name)) else {
+                continue;
+            };
+            let patience = Patience::new(self.deadline, self.cx);
+            let started = stopping::start_again(&self.session, id, patience).await;
+            let doing = format!("starting server {name}, which was stopped");
+            started.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use futures_util::stream::{self, BoxStream};
 use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, VersionMatch};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -246,26 +246,32 @@ impl Kubernetes {
         }
     }
 
-    /// What there is of a run.
-    async fn left(&self, run: &RunName) -> Result<Vec<Remains>, ExecutorError> {
-        self.listed(&self.of_run(run)).await
-    }
-
-    async fn listed(&self, of: &ListParams) -> Result<Vec<Remains>, ExecutorError> {
-        let jobs = self
-            .ask(|| "list jobs".to_owned(), self.jobs.list_metadata(of))
-            .await?;
-        let pods = self
-            .ask(|| "list pods".to_owned(), self.pods.list_metadata(of))
-            .await?;
-        let mut found: Vec<_> = jobs.iter().map(|job| remains("job", job)).collect();
+    /// What there is of a run. Pods may be told of as they were at a version, so that the API server need not ask its store.
+    async fn left(
+        &self,
+        run: &RunName,
+        version: Option<&str>,
+    ) -> Result<Vec<Remains>, ExecutorError> {
+        let name = self.job(run);
+        let of = match version {
+            Some(version) => {
+                let of = self.of_run(run).at(version);
+                of.matching(VersionMatch::NotOlderThan)
+            }
+            None => self.of_run(run),
+        };
+        // first, since it might make another pod
+        let job = self.jobs.get_metadata_opt(&name);
+        let job = self.ask(|| format!("read job {name}"), job).await?;
+        let pods = self.pods.list_metadata(&of);
+        let pods = self.ask(|| "list pods".to_owned(), pods).await?;
+        let mut found: Vec<_> = job.iter().map(|job| remains("job", job)).collect();
         found.extend(pods.iter().map(|pod| remains("pod", pod)));
         if self.settings.reach == Reach::NodePort {
-            let services = self.services.list_metadata(of);
-            let services = self.ask(|| "list services".to_owned(), services).await?;
-            found.extend(services.iter().map(|service| remains("service", service)));
+            let service = self.services.get_metadata_opt(&name);
+            let service = self.ask(|| format!("read service {name}"), service).await?;
+            found.extend(service.iter().map(|service| remains("service", service)));
         }
-        found.sort();
         Ok(found)
     }
 
@@ -462,7 +468,7 @@ impl Executor for Kubernetes {
         let seen = seen.filter(|_| self.settings.reach == Reach::Pod);
         let mut there = match &seen {
             Some(pod) => vec![remains("pod", pod)],
-            None => self.left(&plan.name).await?,
+            None => self.left(&plan.name, None).await?,
         };
         // what the job owns goes with it; without the word, its pods would stay
         let deleted = within(self.jobs.delete(&name, &DeleteParams::background())).await;
@@ -472,8 +478,11 @@ impl Executor for Kubernetes {
         }
         unless_absent(deleted).map_err(|error| self.error(format!("delete job {name}"), error))?;
         let within_grace = plan.grace.unsigned_abs() + GOES_WITHIN;
-        // whether it is gone is asked below
-        let _ = tokio::time::timeout(within_grace, self.hub.until_gone(&plan.name)).await;
+        // whether all is gone is asked below
+        let went = tokio::time::timeout(within_grace, self.hub.until_gone(&plan.name)).await;
+        // a pod that went with its job was the last one
+        let with_it = seen.is_some_and(|pod| pod.metadata.deletion_timestamp.is_none());
+        let version = went.ok().flatten().filter(|_| with_it);
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(2))
@@ -481,7 +490,7 @@ impl Executor for Kubernetes {
             .build();
         let until = self.clock.now() + LOOKED_FOR;
         loop {
-            let left = self.left(&plan.name).await?;
+            let left = self.left(&plan.name, version.as_deref()).await?;
             if left.is_empty() {
                 self.hub.forget(&plan.name);
                 return Ok(there);
@@ -501,7 +510,21 @@ impl Executor for Kubernetes {
 
     async fn remains(&self) -> Result<Vec<Remains>, ExecutorError> {
         let of = ListParams::default().labels(&names::of_owner(&self.settings.owner));
-        self.listed(&of).await
+        let jobs = self
+            .ask(|| "list jobs".to_owned(), self.jobs.list_metadata(&of))
+            .await?;
+        let pods = self
+            .ask(|| "list pods".to_owned(), self.pods.list_metadata(&of))
+            .await?;
+        let mut found: Vec<_> = jobs.iter().map(|job| remains("job", job)).collect();
+        found.extend(pods.iter().map(|pod| remains("pod", pod)));
+        if self.settings.reach == Reach::NodePort {
+            let services = self.services.list_metadata(&of);
+            let services = self.ask(|| "list services".to_owned(), services).await?;
+            found.extend(services.iter().map(|service| remains("service", service)));
+        }
+        found.sort();
+        Ok(found)
     }
 }
 

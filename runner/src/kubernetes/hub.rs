@@ -39,6 +39,8 @@ struct Entry {
     started: Option<Timestamp>,
     seen: Option<Observation>,
     ended: bool,
+    /// The version at which its pod was seen to be gone.
+    went: Option<String>,
     /// Somebody gives it its inputs.
     fed: bool,
 }
@@ -72,6 +74,7 @@ impl Hub {
             started: None,
             seen: None,
             ended: false,
+            went: None,
             fed: false,
         };
         self.runs()
@@ -148,6 +151,7 @@ impl Hub {
         let entry = runs.entries.get_mut(&run)?;
         let begins = wants && !entry.fed;
         entry.fed |= begins;
+        entry.went = None;
         begins.then(|| entry.plan.clone())
     }
 
@@ -158,10 +162,10 @@ impl Hub {
         }
     }
 
-    /// A pod went away.
+    /// A pod went away, at the version that it has now.
     pub(super) fn pod_gone(&self, last: &Pod) {
         if let Some(run) = names::run_of(&last.metadata) {
-            self.gone(&run, last);
+            self.gone(&run, last, last.metadata.resource_version.clone());
         }
     }
 
@@ -173,11 +177,11 @@ impl Hub {
             gone.map(|(run, pod)| (run.clone(), pod.clone())).collect()
         };
         for (run, last) in gone {
-            self.gone(&run, &last);
+            self.gone(&run, &last, None);
         }
     }
 
-    fn gone(&self, run: &RunName, last: &Pod) {
+    fn gone(&self, run: &RunName, last: &Pod, version: Option<String>) {
         {
             let mut runs = self.runs();
             let whose = runs.whose(run, last);
@@ -187,6 +191,9 @@ impl Hub {
             runs.pods.remove(run);
             if whose == Whose::Its {
                 runs.see_unless_ended(run, triage::gone(last));
+                if let Some(entry) = runs.entries.get_mut(run) {
+                    entry.went = version;
+                }
             }
         }
         self.went.send_replace(());
@@ -215,14 +222,13 @@ impl Hub {
         by_job.or_else(by_pod).cloned()
     }
 
-    /// Waits until no pod of a run is seen any more.
-    pub(super) async fn until_gone(&self, run: &RunName) {
+    /// Waits until no pod of a run is seen any more. Gives the version at which the last one went, if it was seen to go.
+    pub(super) async fn until_gone(&self, run: &RunName) -> Option<String> {
         let mut went = self.went.subscribe();
         while self.runs().pods.contains_key(run) {
-            if went.changed().await.is_err() {
-                return;
-            }
+            went.changed().await.ok()?;
         }
+        self.runs().entries.get(run)?.went.clone()
     }
 }
 

@@ -25,6 +25,12 @@ pub trait Door: fmt::Debug + Send + Sync + 'static {
         Duration::from_secs(60)
     }
 
+    /// How long a way lasts that nobody renews; for good by default. A session whose way can't be closed is destroyed once the way has
+    /// ended by itself, and not before.
+    fn lasts(&self) -> Duration {
+        Duration::MAX
+    }
+
     /// Makes the way to a session, unless it is there, and tries it as a player would; gives the URL that players go to. It is asked
     /// again until the session answers.
     fn open<'a>(

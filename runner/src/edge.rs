@@ -10,6 +10,7 @@ use mkys_edge_client::{Delegation, EdgeClient, EdgeError, SessionSpec};
 
 use crate::door::{Door, DoorError, knock};
 use crate::spec::{Answers, RunName};
+use crate::words::words;
 
 /// How an edge is reached, and how long a route lives without its owner.
 #[derive(Clone, Debug, bon::Builder)]
@@ -68,10 +69,9 @@ impl EdgeDoor {
     }
 
     fn error(&self, error: &EdgeError) -> DoorError {
-        let reason = std::error::Error::source(error).map(|source| format!(": {source}"));
         DoorError {
             place: format!("the edge of {}", self.delegation.host),
-            reason: format!("{error}{}", reason.unwrap_or_default()),
+            reason: words(error),
         }
     }
 
@@ -165,6 +165,10 @@ impl Door for EdgeDoor {
             });
             Ok(used.collect())
         })
+    }
+
+    fn lasts(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ttl_s))
     }
 
     fn renew_every(&self) -> Duration {

@@ -48,6 +48,8 @@ mod spec;
 mod state;
 mod verdict;
 mod watchers;
+mod whole;
+mod words;
 
 pub use attempts::Attempts;
 pub use door::{Direct, Door, DoorError, knock};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::executor::{Executor, Remains, SubmitError};
@@ -20,6 +20,7 @@ use crate::run::Published;
 use crate::runner::Shared;
 use crate::state::{Event, Observation, State};
 use crate::verdict::{Cause, Failure, Verdict};
+use crate::words::words;
 
 /// The last lines of its log that an outcome has.
 const LOG_LINES: usize = 100;
@@ -152,7 +153,7 @@ impl<E: Executor> Life<E> {
             tracing::info!(run = %self.plan.name, state = ?next, "goes on");
             self.state = next.clone();
             match &next {
-                State::Running { since } => self.times.began = Some(*since),
+                State::Running { since, .. } => self.times.began = Some(*since),
                 State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
                 _ => {}
             }
@@ -179,10 +180,16 @@ impl<E: Executor> Life<E> {
             results: self.results.clone(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        let mut unwritten = None;
         if let Keep::Directory(directory) = &self.shared.keep {
             let folder = directory.join(record.plan.name.as_str());
             if let Err(error) = record.write(&folder).await {
-                tracing::error!(run = %record.plan.name, folder = %folder.display(), %error, "its record can't be written");
+                let words = format!(
+                    "its record can't be written to {}: {error}",
+                    folder.display()
+                );
+                tracing::error!(run = %record.plan.name, "{words}");
+                unwritten = Some(words);
             }
         }
         Outcome {
@@ -190,6 +197,7 @@ impl<E: Executor> Life<E> {
             results: self.results,
             log,
             record,
+            unwritten,
             receipt: Receipt { at, gone },
         }
     }
@@ -373,18 +381,15 @@ async fn open<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
                 },
                 Err(error) => error.into(),
             };
-        tracing::debug!(run = %plan.name, %error, "it does not answer yet");
+        let words = words(&*error);
+        shared.tell(&plan.name, Told::Happened(Event::Unanswered { words }));
         tokio::time::sleep(waits.next().unwrap_or(Duration::from_secs(1))).await;
     }
 }
 
 async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
-    let mut waits = again();
-    // nobody is sent to what is about to end
-    while let Work::Session { .. } = plan.work
-        && let Err(error) = shared.door.close(&plan.name).await
-    {
-        pause(&mut waits, &error, &plan, "the way to it can't be closed").await;
+    if let Work::Session { .. } = plan.work {
+        close(&shared, &plan).await;
     }
     let ran = tokio::time::timeout(LOG, shared.executor.ran(&plan)).await;
     let ran = ran.unwrap_or_default();
@@ -398,6 +403,22 @@ async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
             Ok(gone) => return Done::Destroyed(Destroyed { gone, log, ran }),
             Err(error) => pause(&mut waits, &error, &plan, "it can't be destroyed").await,
         }
+    }
+}
+
+/// Closes the way to a session: nobody is sent to what is about to end. One that nobody renews ends by itself, so what can't be closed
+/// until then need not be.
+async fn close<E: Executor>(shared: &Shared<E>, plan: &Plan) {
+    let lasts = SignedDuration::try_from(shared.door.lasts()).unwrap_or(SignedDuration::MAX);
+    let until = Timestamp::now().saturating_add(lasts);
+    let until = until.unwrap_or(Timestamp::MAX);
+    let mut waits = again();
+    while let Err(error) = shared.door.close(&plan.name).await {
+        if Timestamp::now() >= until {
+            tracing::warn!(run = %plan.name, %error, "the way to it was not closed, and has ended by itself meanwhile");
+            return;
+        }
+        pause(&mut waits, &error, plan, "the way to it can't be closed").await;
     }
 }
 

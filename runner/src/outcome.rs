@@ -23,6 +23,9 @@ pub struct Outcome {
     /// What is written down of it; also on the disk, where results are kept there.
     #[serde(skip)]
     pub record: Record,
+    /// Why its record is not on the disk, where it was to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwritten: Option<String>,
     /// What proves that it is gone.
     pub receipt: Receipt,
 }

@@ -12,6 +12,7 @@ use tokio::fs;
 use crate::plan::{Content, Plan, Work};
 use crate::result::ResultFile;
 use crate::verdict::Verdict;
+use crate::whole::Whole;
 
 /// The file that a record is in.
 pub const RECORD: &str = "record.json";
@@ -243,16 +244,12 @@ impl Record {
                 continue;
             };
             let place = folder.join(INPUTS).join(&path);
-            if let Some(parent) = place.parent() {
-                fs::create_dir_all(parent).await?;
-            }
-            fs::write(place, bytes).await?;
+            Whole::write(&place, &bytes).await?;
         }
-        fs::create_dir_all(folder).await?;
         let record = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
-        fs::write(folder.join(RECORD), record).await?;
+        Whole::write(&folder.join(RECORD), &record).await?;
         let about = serde_json::to_vec_pretty(&self.ro_crate()).map_err(std::io::Error::other)?;
-        fs::write(folder.join(CRATE), about).await
+        Whole::write(&folder.join(CRATE), &about).await
     }
 }
 

@@ -1,14 +1,12 @@
 //! A computation's results, taken from an executor part by part and checked.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use mkys_init::FilePath;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use crate::executor::Part;
@@ -16,6 +14,7 @@ use crate::plan::hex;
 use crate::record::results_of;
 use crate::spec::RunName;
 use crate::verdict::{Cause, Failure};
+use crate::whole::Whole;
 
 /// A result of a computation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +63,13 @@ pub(crate) enum NotTaken {
 
 impl From<io::Error> for NotTaken {
     fn from(error: io::Error) -> Self {
+        let is_full = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        );
+        let cause = if is_full { Cause::Disk } else { Cause::Result };
         let words = format!("its results can't be kept: {error}");
-        Self::Refused(Failure::new(Cause::Result, words))
+        Self::Refused(Failure::new(cause, words))
     }
 }
 
@@ -106,7 +110,7 @@ struct Open {
 
 enum Into {
     Memory(Vec<u8>),
-    File { file: File, place: PathBuf },
+    File(Whole),
 }
 
 impl Open {
@@ -115,11 +119,7 @@ impl Open {
             Keep::Memory => Into::Memory(Vec::new()),
             Keep::Directory(directory) => {
                 let place = results_of(&directory.join(run.as_str())).join(&path);
-                if let Some(parent) = place.parent() {
-                    fs::create_dir_all(parent).await?;
-                }
-                let file = File::create(part_of(&place)).await?;
-                Into::File { file, place }
+                Into::File(Whole::new(place).await?)
             }
         };
         Ok(Self {
@@ -136,7 +136,7 @@ impl Open {
         self.received += bytes.len() as u64;
         match &mut self.into {
             Into::Memory(all) => all.extend_from_slice(bytes),
-            Into::File { file, .. } => file.write_all(bytes).await?,
+            Into::File(file) => file.add(bytes).await?,
         }
         Ok(())
     }
@@ -156,14 +156,7 @@ impl Open {
         }
         let content = match into {
             Into::Memory(all) => ResultContent::Memory(all.into()),
-            Into::File { file, place } => {
-                file.sync_all().await?;
-                fs::rename(part_of(&place), &place).await?;
-                if let Some(parent) = place.parent() {
-                    File::open(parent).await?.sync_all().await?;
-                }
-                ResultContent::File(place)
-            }
+            Into::File(file) => ResultContent::File(file.end().await?),
         };
         Ok(ResultFile {
             path,
@@ -172,10 +165,4 @@ impl Open {
             content,
         })
     }
-}
-
-fn part_of(place: &Path) -> PathBuf {
-    let mut name = place.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
 }

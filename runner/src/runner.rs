@@ -8,6 +8,7 @@ use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::door::{Direct, Door};
 use crate::executor::{Executor, ExecutorError, Remains, Seen};
@@ -64,6 +65,15 @@ pub(crate) struct Shared<E> {
     runs: Mutex<HashMap<RunName, Entry>>,
 }
 
+impl<E> Shared<E> {
+    /// Tells a run; one that is over hears nothing.
+    pub(crate) fn tell(&self, run: &RunName, told: Told) {
+        if let Some(entry) = lock(&self.runs).get(run) {
+            let _ = entry.seen.send(told);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     run: Run,
@@ -77,6 +87,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// For how long a run is known after it is over.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a session is looked at while it may be idle.
+const LOOKS: u32 = 3;
 
 /// So much sooner than usual, leases that were not renewed are renewed again.
 const SOONER: u32 = 5;
@@ -265,59 +278,86 @@ impl<E: Executor> Runner<E> {
 /// Passes what the executor sees on to the runs it is about.
 async fn pass_on<E: Executor>(shared: Arc<Shared<E>>, mut seen: mpsc::UnboundedReceiver<Seen>) {
     while let Some(Seen { run, observation }) = seen.recv().await {
-        if let Some(entry) = lock(&shared.runs).get(&run) {
-            // a run that is over hears nothing
-            let _ = entry.seen.send(Told::Seen(observation));
-        }
+        shared.tell(&run, Told::Seen(observation));
     }
 }
 
 /// Renews the leases of all runs that are wanted, and of the ways to those that serve.
 async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
+    let mut due = Instant::now();
     loop {
-        let (wanted, serving) = {
-            let mut runs = lock(&shared.runs);
-            let now = Timestamp::now();
-            runs.retain(|_, entry| entry.run.known_until(REMEMBERED) > now);
-            let (mut wanted, mut serving) = (Vec::new(), Vec::new());
-            for (name, entry) in runs.iter() {
-                let wants = entry.run.state().wants();
-                if wants.container {
-                    wanted.push(name.clone());
-                }
-                if wants.route {
-                    serving.push(name.clone());
-                }
+        let Due {
+            wanted,
+            serving,
+            looked_at,
+        } = shared.due();
+        if due <= Instant::now() {
+            let mut every = shared.executor.renew_every();
+            if let Err(error) = shared.executor.renew(&wanted).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "leases were not renewed"
+                );
+                // a few that fail in a row must not cost a lease
+                every /= SOONER;
             }
-            (wanted, serving)
-        };
-        let mut every = shared.executor.renew_every().min(shared.door.renew_every());
-        if let Err(error) = shared.executor.renew(&wanted).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "leases were not renewed"
-            );
-            // a few that fail in a row must not cost a lease
-            every /= SOONER;
+            due = Instant::now() + every;
         }
         match shared.door.renew(&serving).await {
             Ok(idle) => used(&shared, &idle),
-            Err(error) => tracing::warn!(%error, "ways to sessions were not renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "ways to sessions were not renewed");
+                // whether anybody uses them nobody can tell now
+                let unknown = serving.into_iter().map(|run| (run, Duration::ZERO));
+                used(&shared, &unknown.collect::<Vec<_>>());
+            }
         }
-        tokio::time::sleep(every).await;
+        let next = due.min(Instant::now() + shared.door.renew_every().min(looked_at));
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+/// What there is to renew.
+struct Due {
+    wanted: Vec<RunName>,
+    serving: Vec<RunName>,
+    /// How often those that serve are to be looked at, so that none is called idle for want of looking.
+    looked_at: Duration,
+}
+
+impl<E> Shared<E> {
+    fn due(&self) -> Due {
+        let mut runs = lock(&self.runs);
+        let now = Timestamp::now();
+        runs.retain(|_, entry| entry.run.known_until(REMEMBERED) > now);
+        let (mut wanted, mut serving) = (Vec::new(), Vec::new());
+        let mut looked_at = Duration::MAX;
+        for (name, entry) in runs.iter() {
+            let wants = entry.run.state().wants();
+            if wants.container {
+                wanted.push(name.clone());
+            }
+            if wants.route {
+                serving.push(name.clone());
+                if let Some(idle) = entry.run.plan().limits.idle {
+                    looked_at = looked_at.min(idle.unsigned_abs() / LOOKS);
+                }
+            }
+        }
+        Due {
+            wanted,
+            serving,
+            looked_at: looked_at.max(Duration::from_secs(1)),
+        }
     }
 }
 
 /// A session that was used since it was looked at last is told so.
 fn used<E>(shared: &Shared<E>, idle: &[(RunName, Duration)]) {
-    let runs = lock(&shared.runs);
     for (name, idle) in idle {
-        if let Some(entry) = runs.get(name) {
-            let at = Timestamp::now()
-                .saturating_sub(*idle)
-                .unwrap_or(Timestamp::MIN);
-            // a run that is over hears nothing
-            let _ = entry.seen.send(Told::Happened(Event::Used { at }));
-        }
+        let at = Timestamp::now()
+            .saturating_sub(*idle)
+            .unwrap_or(Timestamp::MIN);
+        shared.tell(name, Told::Happened(Event::Used { at }));
     }
 }

@@ -31,6 +31,9 @@ pub enum State {
     Running {
         /// Since when.
         since: Timestamp,
+        /// What was said when a session was asked last; empty for a computation, and before that.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
     },
     /// A session that answers, and that players are sent to.
     Serving {
@@ -103,7 +106,12 @@ pub enum Event {
     Seen(Observation),
     /// A session answered a handshake on the way that players take.
     Answered,
-    /// A session was used.
+    /// A session was asked there, and did not answer as it must.
+    Unanswered {
+        /// In the words of whoever was asked.
+        words: String,
+    },
+    /// A session was used, or nobody could tell whether it was.
     Used {
         /// When.
         at: Timestamp,
@@ -207,7 +215,7 @@ impl State {
         match self {
             Self::Submitted { since } => after(since, limits.submit),
             Self::Starting { since, .. } => after(since, limits.start),
-            Self::Running { since } => {
+            Self::Running { since, .. } => {
                 let answer = limits.answer.and_then(|answer| after(since, answer));
                 after(since, limits.run).into_iter().chain(answer).min()
             }
@@ -229,7 +237,16 @@ impl State {
             Event::Seen(seen) => return self.seen(seen, now, limits),
             Event::Answered if limits.answer.is_some() => {
                 return match self {
-                    Self::Running { since } => Self::Serving { since, active: now },
+                    Self::Running { since, .. } => Self::Serving { since, active: now },
+                    other => other,
+                };
+            }
+            Event::Unanswered { words } => {
+                return match self {
+                    Self::Running { since, .. } => Self::Running {
+                        since,
+                        words: words.clone(),
+                    },
                     other => other,
                 };
             }
@@ -282,6 +299,7 @@ impl State {
                 Self::Running {
                     // clocks differ: nothing has run since later than now
                     since: (*since).min(now),
+                    words: String::new(),
                 }
             }
             // what comes late, or is seen again
@@ -326,15 +344,15 @@ impl State {
                 *cause,
                 format!("it did not start within {:#}: {words}", limits.start),
             ),
-            Self::Running { since } | Self::Serving { since, .. } if over(since, limits.run) => {
+            Self::Running { since, .. } | Self::Serving { since, .. }
+                if over(since, limits.run) =>
+            {
                 failed(Cause::Deadline, format!("it ran for {:#}", limits.run))
             }
-            Self::Running { since } => {
+            Self::Running { since, words } => {
                 let answer = limits.answer.filter(|answer| over(since, *answer))?;
-                failed(
-                    Cause::Unanswering,
-                    format!("it did not answer within {answer:#}"),
-                )
+                let words = format!("it did not answer within {answer:#}: {words}");
+                failed(Cause::Unanswering, words.trim_end_matches(": ").to_owned())
             }
             Self::Serving { active, .. } => {
                 let idle = limits.idle.filter(|idle| over(active, *idle))?;

@@ -96,7 +96,7 @@ pub enum Cause {
     SecretMissing,
     /// Its inputs can't be put in place.
     Files,
-    /// There is no room left on the disk of the machine that is to run it.
+    /// There is no room left on the disk of the machine that is to run it, or where its results are to be kept.
     Disk,
     /// Its result is missing, too large or not where it may be.
     Result,

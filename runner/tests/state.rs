@@ -39,6 +39,11 @@ fn waiting(cause: Cause) -> Event {
     Event::Seen(Observation::Waiting { cause, words })
 }
 
+fn unanswered() -> Event {
+    let words = "the edge of games.example: no answer".to_owned();
+    Event::Unanswered { words }
+}
+
 const USED: Event = Event::Used { at: Timestamp::MAX };
 
 const RUNNING: Event = Event::Seen(Observation::Running {
@@ -135,6 +140,12 @@ fn each_state_has_a_limit_and_a_cause_of_its_own() {
         let (state, _) = play(limits, &sooner);
         assert_eq!(state.verdict(), None, "too soon: {state:?}");
     }
+    // whoever did not answer is told
+    let asked = [(1, RUNNING), (60, unanswered()), (60, Event::Tick)];
+    let words = "it did not answer within 2m: the edge of games.example: no answer";
+    let (state, _) = play(&session(), &asked);
+    let failure = Failure::new(Cause::Unanswering, words);
+    assert_eq!(state.verdict(), Some(&failure.into()));
     // use keeps it from being idle, and not from its end
     let mut used = vec![(1, RUNNING), (1, Event::Answered)];
     used.extend((0..71).flat_map(|_| [(100, USED), (0, Event::Tick)]));
@@ -171,6 +182,7 @@ fn event() -> impl Strategy<Value = Event> {
         (0..3_i32).prop_map(exited),
         Just(missing()),
         Just(Event::Answered),
+        Just(unanswered()),
         Just(USED),
         Just(Event::Ended),
         Just(Event::Taken(Ok(()))),

@@ -89,6 +89,18 @@ impl ContainerEngine {
         })
     }
 
+    /// Starts its API alone in a place of its own: it pulls from the registry of another one.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start_beside(&self) -> Result<(), Error> {
+        self.configure()?;
+        self.start_service()?;
+        self.service().until("an answer of podman", PATIENCE, || {
+            self.answers().then_some(())
+        })
+    }
+
     /// Starts its API alone, as after a restart of it.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ pub(crate) struct EngineBench {
     pub(crate) engine: ContainerEngine,
     pub(crate) owner: String,
     pub(crate) folder: TempDir,
-    image: &'static str,
+    pub(crate) image: &'static str,
 }
 
 pub(crate) fn engine() -> &'static (ContainerEngine, String) {

@@ -19,6 +19,7 @@ mod computation;
 mod engine;
 mod example;
 mod failure;
+mod full_disk;
 mod ownership;
 mod session;
 mod through_the_edge;
@@ -71,6 +72,10 @@ macro_rules! conformance {
                     files_that_do_not_fit_are_told_apart,
                     whoever_cancels_it_is_told_so,
                     resources_that_no_machine_has_are_told_apart,
+                }
+                full_disk {
+                    results_that_find_no_room_are_told_apart,
+                    a_record_that_finds_no_room_is_told,
                 }
                 session {
                     it_is_open_once_it_answers_and_ends_as_sessions_do,

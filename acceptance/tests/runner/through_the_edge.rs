@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use mkys_edge_client::{Audience, DelegationRequest};
+use mkys_edge_client::{Audience, DelegationRequest, EdgeClient, EdgeError, Settings};
 use mkys_runner::engine::Engine;
-use mkys_runner::{Answers, Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, Verdict};
+use mkys_runner::{Answers, Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, State, Verdict};
 
 use crate::bench::{Bench, EngineBench, shell_line, tell};
 use crate::edge::{HOST, Stage, until};
@@ -24,7 +24,18 @@ fn game(bench: &EngineBench) -> Session {
         .build()
 }
 
+/// How long a route lives that nobody renews.
+const TTL: Duration = Duration::from_secs(6);
+
 async fn runner(bench: &EngineBench, stage: &Stage) -> Runner<Engine> {
+    let door = EdgeDoor::connect(settings(stage).await).await.unwrap();
+    Runner::start_with(bench.executor().await, Keep::Memory, door)
+        .await
+        .unwrap()
+}
+
+/// The way through the edge, for a new holder.
+async fn settings(stage: &Stage) -> EdgeSettings {
     let request = DelegationRequest {
         holder: "games".into(),
         networks: vec!["10.89.0.0/16".parse().unwrap()],
@@ -36,15 +47,11 @@ async fn runner(bench: &EngineBench, stage: &Stage) -> Runner<Engine> {
         .delegate(stage.route.id, &request)
         .await
         .unwrap();
-    let settings = EdgeSettings::builder()
+    EdgeSettings::builder()
         .client(stage.edge.client(&made.token))
         .listener(stage.edge.users)
-        .ttl(Duration::from_secs(6))
-        .build();
-    let door = EdgeDoor::connect(settings).await.unwrap();
-    Runner::start_with(bench.executor().await, Keep::Memory, door)
-        .await
-        .unwrap()
+        .ttl(TTL)
+        .build()
 }
 
 /// What a player gets there.
@@ -132,5 +139,99 @@ fn without_an_owner_neither_route_nor_container_is_left() {
             bench.left().await.is_empty().then_some(())
         })
         .await;
+    });
+}
+
+#[test]
+fn a_new_owner_keeps_it_open_for_players() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let settings = settings(&stage).await;
+        let start = async || {
+            let door = EdgeDoor::connect(settings.clone()).await.unwrap();
+            Runner::start_with(bench.executor().await, Keep::Memory, door)
+                .await
+                .unwrap()
+        };
+        let first = start().await;
+        first.play(game(&bench)).unwrap().answers().await.unwrap();
+        first.close().await;
+        let second = start().await;
+        let run = second.run(&"chess".parse().unwrap()).unwrap();
+        let url = format!("http://{HOST}/play/chess/");
+        assert_eq!(run.answers().await.unwrap(), url);
+        // the first one's lease is over twice
+        let until = tokio::time::Instant::now() + TTL * 2;
+        while tokio::time::Instant::now() < until {
+            assert_eq!(page(stage.edge.users).await.trim(), "chess");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        run.end();
+        assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+        assert!(!page(stage.edge.users).await.contains("chess"));
+    });
+}
+
+#[test]
+fn an_edge_that_can_not_be_reached_is_told_when_it_connects() {
+    tell(async {
+        let stage = Stage::new(&[Audience::Users]).await;
+        let mut settings = settings(&stage).await;
+        settings.client = stage.edge.client("of-nobody");
+        let refused = EdgeDoor::connect(settings.clone()).await.unwrap_err();
+        assert!(matches!(refused, EdgeError::Token { .. }), "{refused}");
+        let nowhere = Settings::new("http://127.0.0.1:9", "any");
+        settings.client = EdgeClient::new(&nowhere).unwrap();
+        let unreachable = EdgeDoor::connect(settings).await.unwrap_err();
+        let words = "the edge at http://127.0.0.1:9 cannot be reached";
+        assert!(unreachable.to_string().starts_with(words), "{unreachable}");
+    });
+}
+
+#[test]
+fn an_edge_that_went_away_is_told_by_what_was_to_be_opened() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        stage.edge.kill();
+        let mut game = game(&bench);
+        game.answers_within = SignedDuration::from_secs(4);
+        let run = runner.play(game).unwrap();
+        let outcome = run.finish().await.unwrap();
+        let Verdict::Failed(failure) = &outcome.verdict else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(failure.cause, Cause::Unanswering, "{failure:?}");
+        for words in [HOST, "cannot be reached", "Connection refused"] {
+            assert!(failure.words.contains(words), "{failure:?}");
+        }
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn an_edge_that_goes_away_ends_nothing_and_keeps_nothing() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        let mut game = game(&bench);
+        game.idle = SignedDuration::from_secs(4);
+        let run = runner.play(game).unwrap();
+        run.answers().await.unwrap();
+        stage.edge.kill();
+        tokio::time::sleep(TTL * 2).await;
+        assert!(
+            matches!(run.state(), State::Serving { .. }),
+            "nobody can tell whether it is idle: {:?}",
+            run.state()
+        );
+        run.end();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        assert!(!page(stage.edge.users).await.contains("chess"));
     });
 }

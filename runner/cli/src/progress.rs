@@ -47,7 +47,8 @@ impl Progress {
         let words = match state {
             State::Submitted { .. } => "submitted".to_owned(),
             State::Starting { words, .. } => format!("starting: {words}"),
-            State::Running { .. } => "running".to_owned(),
+            State::Running { words, .. } if words.is_empty() => "running".to_owned(),
+            State::Running { words, .. } => format!("running, and does not answer yet: {words}"),
             State::Serving { .. } => "open".to_owned(),
             State::Ending { result: true, .. } => "its results are taken".to_owned(),
             State::Ending { .. } => "it is being destroyed".to_owned(),
@@ -102,6 +103,9 @@ impl Progress {
                 "  {} {} bytes sha256 {}",
                 result.path, result.length, result.sha256
             ));
+        }
+        if let Some(words) = &outcome.unwritten {
+            say(words);
         }
         for gone in &outcome.receipt.gone {
             say(&format!("  {} {} is gone", gone.kind, gone.name));

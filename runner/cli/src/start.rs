@@ -205,8 +205,8 @@ fn end(run: &Run, progress: &Progress, is_ending: &mut bool) -> Result<()> {
 }
 
 fn code(outcome: &Outcome) -> ExitCode {
-    match &outcome.verdict {
-        Verdict::Succeeded => ExitCode::SUCCESS,
+    match (&outcome.verdict, &outcome.unwritten) {
+        (Verdict::Succeeded, None) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }

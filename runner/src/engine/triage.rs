@@ -8,6 +8,7 @@ use super::failure;
 use crate::log::{LogLine, Reading, timed};
 use crate::state::Observation;
 use crate::verdict::{self, Cause, Failure};
+use crate::words::is_full;
 
 /// What the end of a command is.
 pub(super) fn exited(exit: Exit) -> Observation {
@@ -58,7 +59,7 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
     };
     let said = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
-    let cause = if has(&["no space left on device", "disk quota exceeded"]) {
+    let cause = if is_full(message) {
         Cause::Disk
     } else if has(&[
         "unauthorized",

@@ -11,6 +11,7 @@ use kube::core::Status;
 use super::{clock, job};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
+use crate::words::is_full;
 
 /// What is seen of a run in its pod.
 pub(super) fn observe(pod: &Pod) -> Observation {
@@ -185,9 +186,10 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
         ),
         Some("StartError" | "ContainerCannotRun") => {
             let words = words_of(ended);
-            let is_commands = COMMAND_WORDS.iter().any(|word| words.contains(word));
-            let cause = if is_commands {
+            let cause = if is_commands(&words) {
                 Cause::CommandMissing
+            } else if is_full(&words) {
+                Cause::Disk
             } else {
                 Cause::NodeLost
             };
@@ -212,6 +214,10 @@ const COMMAND_WORDS: [&str; 4] = [
     "permission denied",
     "exec format error",
 ];
+
+fn is_commands(message: &str) -> bool {
+    COMMAND_WORDS.iter().any(|word| message.contains(word))
+}
 
 fn words_of(ended: &ContainerStateTerminated) -> String {
     let said = ended.message.as_deref().or(ended.reason.as_deref());
@@ -238,19 +244,38 @@ fn image_trouble(image: &str, waiting: &ContainerStateWaiting) -> Option<Observa
                 Some(cause) => failed(cause),
             }
         }
-        "CreateContainerConfigError" if message.contains("secret") => failed(Cause::SecretMissing),
-        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+        "CreateContainerConfigError" if is_secret_missing(message) => failed(Cause::SecretMissing),
+        "CreateContainerError" | "RunContainerError" if is_commands(message) => {
             failed(Cause::CommandMissing)
+        }
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            Some(node_trouble(message))
         }
         _ => None,
     }
+}
+
+/// What keeps a node from making a container, and may not the next time it tries.
+fn node_trouble(message: &str) -> Observation {
+    let cause = if is_full(message) {
+        Cause::Disk
+    } else {
+        Cause::Unschedulable
+    };
+    waiting(cause, message)
+}
+
+/// Whether a secret or a key of it is not there, in a node's words. It says as well when it could not ask yet.
+fn is_secret_missing(message: &str) -> bool {
+    message.contains("secret") && message.contains("not found")
+        || message.contains("couldn't find key") && message.contains("Secret")
 }
 
 /// What a registry's refusal is, in the words of containerd and CRI-O; `None` for one that may be none the next time.
 fn image_cause(message: &str) -> Option<Cause> {
     let said = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
-    if has(&["no space left on device", "disk quota exceeded"]) {
+    if is_full(message) {
         Some(Cause::Disk)
     } else if has(&[
         "not found",
@@ -285,10 +310,8 @@ pub(super) fn warned(event: &Event) -> Option<Observation> {
             failed(Cause::AdmissionRefused)
         }
         "FailedCreate" => Some(waiting(Cause::AdmissionRefused, message)),
-        "FailedMount" if message.contains("secret") && message.contains("not found") => {
-            failed(Cause::SecretMissing)
-        }
-        "FailedMount" | "FailedCreatePodSandBox" => Some(waiting(Cause::Unschedulable, message)),
+        "FailedMount" if is_secret_missing(message) => failed(Cause::SecretMissing),
+        "FailedMount" | "FailedCreatePodSandBox" => Some(node_trouble(message)),
         _ => None,
     }
 }
@@ -454,6 +477,36 @@ mod tests {
                 Cause::Disk,
             ),
             ("ContainerCreating", "", false, Cause::Unschedulable),
+            (
+                "CreateContainerError",
+                "exec: \"kdpp\": executable file not found in $PATH",
+                true,
+                Cause::CommandMissing,
+            ),
+            (
+                "CreateContainerError",
+                "failed to reserve container name \"run_one\": it is reserved for \"a1\"",
+                false,
+                Cause::Unschedulable,
+            ),
+            (
+                "CreateContainerError",
+                "failed to create containerd container: write /x: no space left on device",
+                false,
+                Cause::Disk,
+            ),
+            (
+                "CreateContainerConfigError",
+                "secret \"nowhere\" not found",
+                true,
+                Cause::SecretMissing,
+            ),
+            (
+                "CreateContainerConfigError",
+                "failed to sync secret cache: timed out waiting for the condition",
+                false,
+                Cause::Unschedulable,
+            ),
         ];
         for (reason, message, fails, expected) in table {
             let seen = image(reason, message);
@@ -494,6 +547,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(cause(secret).0, Some(Cause::SecretMissing));
+        let full = "failed to create pod sandbox: mkdir /x: no space left on device";
+        let full = warned("FailedCreatePodSandBox", full).unwrap();
+        assert!(!is_failed(&full), "a node makes room");
+        assert_eq!(cause(full).0, Some(Cause::Disk));
         assert_eq!(warned("BackOff", "x"), None);
     }
 

@@ -1,0 +1,116 @@
+//! Disks without room: where results are to be kept, and where an engine keeps its images.
+
+use std::path::Path;
+use std::process::Command;
+
+use mkys_acceptance::platform::engine::ContainerEngine;
+use mkys_runner::{Cause, Direct, Keep, Outcome, Runner, Verdict};
+use tempfile::TempDir;
+
+use crate::bench::{Bench, EngineBench, fails, line, tell};
+
+/// A disk of its own that holds little.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn new(kib: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={kib}k");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .status();
+        assert!(mounted.unwrap().success());
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // one that is still used goes away with its last user
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .status();
+    }
+}
+
+/// What there is below a folder, but for folders.
+fn files(folder: &Path) -> Vec<String> {
+    let found = Command::new("find")
+        .arg(folder)
+        .args(["-type", "f", "-printf", "%P\n"])
+        .output();
+    let found = String::from_utf8(found.unwrap().stdout).unwrap();
+    let mut files: Vec<_> = found.lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+async fn kept(bench: &impl Bench, folder: &Path, command: &str, result: Option<&str>) -> Outcome {
+    let keep = Keep::Directory(folder.to_owned());
+    let executor = bench.executor().await;
+    let runner = Runner::start_with(executor, keep, Direct).await.unwrap();
+    let mut computation = line(bench, command);
+    computation.results = result.iter().map(|path| path.parse().unwrap()).collect();
+    let run = runner.compute(computation).await.unwrap();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+    Outcome::clone(&outcome)
+}
+
+pub(crate) async fn results_that_find_no_room_are_told_apart(bench: &impl Bench) {
+    let disk = SmallDisk::new(128);
+    let command = "dd if=/dev/zero of=/mkys/out/zeros bs=1k count=500";
+    let outcome = kept(bench, disk.path(), command, Some("zeros")).await;
+    let Verdict::Failed(failure) = &outcome.verdict else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(failure.cause, Cause::Disk, "{failure:?}");
+    assert!(
+        failure.words.contains("No space left on device"),
+        "{failure:?}"
+    );
+    let record = ["one/record.json", "one/ro-crate-metadata.json"];
+    assert_eq!(files(disk.path()), record, "half a result is left");
+    assert_eq!(outcome.unwritten, None);
+}
+
+pub(crate) async fn a_record_that_finds_no_room_is_told(bench: &impl Bench) {
+    let disk = SmallDisk::new(64);
+    let filled = Command::new("dd")
+        .args(["if=/dev/zero", "bs=1k", "count=100"])
+        .arg(format!("of={}", disk.path().join("filled").display()))
+        .output();
+    assert!(!filled.unwrap().status.success(), "there is room");
+    let outcome = kept(bench, disk.path(), "true", None).await;
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+    let unwritten = outcome.unwritten.unwrap();
+    assert!(unwritten.contains("No space left on device"), "{unwritten}");
+    assert_eq!(files(disk.path()), ["filled"]);
+}
+
+#[test]
+fn an_image_that_finds_no_room_is_told_apart() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        // busybox alone is larger
+        let disk = SmallDisk::new(1536);
+        let small = ContainerEngine::new(disk.path());
+        let engine = small.clone();
+        let started = tokio::task::spawn_blocking(move || engine.start_beside());
+        started.await.unwrap().unwrap();
+        let bench = EngineBench {
+            engine: small.clone(),
+            ..bench
+        };
+        let (cause, words) = fails(&bench, line(&bench, "true")).await;
+        small.stop_service();
+        assert_eq!(cause, Cause::Disk, "{words}");
+        assert!(words.contains("no space left on device"), "{words}");
+    });
+}

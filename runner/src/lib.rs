@@ -61,7 +61,7 @@ pub use log::{LogLine, LogPlace};
 pub use mkys_init::{FilePath, FilePathError};
 pub use outcome::{Outcome, Receipt};
 pub use plan::{Content, Plan, PlanError, Work};
-pub use record::{Difference, RECORD, Ran, Record, Times, input_of};
+pub use record::{Difference, Phase, RECORD, Ran, Record, Times, input_of};
 pub use result::{Keep, ResultContent, ResultFile};
 pub use run::Run;
 pub use runner::{Runner, StartError};

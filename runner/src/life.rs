@@ -14,7 +14,7 @@ use crate::executor::{Executor, Remains, SubmitError};
 use crate::log::LogLine;
 use crate::outcome::{Outcome, Receipt};
 use crate::plan::{Plan, Work};
-use crate::record::{Ran, Record, Times};
+use crate::record::{Phase, Ran, Record, Times};
 use crate::result::{self, Keep, NotTaken, ResultFile};
 use crate::run::Published;
 use crate::runner::Shared;
@@ -79,6 +79,9 @@ struct Life<E> {
     is_another: bool,
     results: Vec<ResultFile>,
     times: Times,
+    phases: Vec<Phase>,
+    /// Since when it is in its phase.
+    entered: Timestamp,
     doing: Doing,
 }
 
@@ -102,6 +105,8 @@ pub(crate) async fn see_through<E: Executor>(
         plan,
         state: State::submitted(now),
         times,
+        phases: Vec::new(),
+        entered: now,
         is_there,
         is_another: false,
         results: Vec::new(),
@@ -151,6 +156,13 @@ impl<E: Executor> Life<E> {
         let next = self.state.clone().next(event, now, &self.plan.limits);
         if next != self.state {
             tracing::info!(run = %self.plan.name, state = ?next, "goes on");
+            if next.phase() != self.state.phase() {
+                self.phases.push(Phase {
+                    name: self.state.phase().to_owned(),
+                    lasted: now.duration_since(self.entered),
+                });
+                self.entered = now;
+            }
             self.state = next.clone();
             match &next {
                 State::Running { since, .. } => self.times.began = Some(*since),
@@ -176,6 +188,7 @@ impl<E: Executor> Life<E> {
                 gone: at,
                 ..self.times
             },
+            phases: self.phases,
             verdict: verdict.clone(),
             results: self.results.clone(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),

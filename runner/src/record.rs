@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mkys_init::FilePath;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,6 +32,9 @@ pub struct Record {
     pub ran: Option<Ran>,
     /// When.
     pub times: Times,
+    /// What its time went into, in order, as far as the owner that saw its end was there.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
     /// How it ended.
     pub verdict: Verdict,
     /// Its results.
@@ -65,6 +68,15 @@ pub struct Times {
     pub ended: Option<Timestamp>,
     /// Nothing of it was left.
     pub gone: Timestamp,
+}
+
+/// A phase of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Which, as [`State::phase`](crate::State::phase) names it.
+    pub name: String,
+    /// How long it lasted.
+    pub lasted: SignedDuration,
 }
 
 /// What a second run made otherwise than the first.

@@ -167,6 +167,25 @@ impl State {
         }
     }
 
+    /// What its time goes into here, for the record: `submitted`, `image`, `inputs` and `placement` before it runs, `running`, `serving`,
+    /// `results` while they are taken, `destruction`, and `gone`.
+    #[must_use]
+    pub const fn phase(&self) -> &'static str {
+        match self {
+            Self::Submitted { .. } => "submitted",
+            Self::Starting { cause, .. } => match cause {
+                Cause::ImageMissing | Cause::ImageRefused => "image",
+                Cause::Files => "inputs",
+                _ => "placement",
+            },
+            Self::Running { .. } => "running",
+            Self::Serving { .. } => "serving",
+            Self::Ending { result: true, .. } => "results",
+            Self::Ending { result: false, .. } => "destruction",
+            Self::Gone { .. } => "gone",
+        }
+    }
+
     /// How it ended, once that is certain: a success is one only when its result was taken.
     #[must_use]
     pub const fn verdict(&self) -> Option<&Verdict> {

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::net::TcpListener;
 
 use futures_util::StreamExt;
-use mkys_runner::{Direct, Input, Keep, LogLine, LogPlace, ResultContent, Runner, Verdict};
+use jiff::SignedDuration;
+use mkys_runner::{Direct, Input, Keep, LogLine, LogPlace, Record, ResultContent, Runner, Verdict};
 
 use crate::bench::{Bench, line, outcome, runner, until_running};
 
@@ -163,6 +164,22 @@ pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl 
     computation.results = vec!["noise".parse().unwrap()];
     let run = runner.compute(computation).await.unwrap();
     let outcome = run.finish().await.unwrap();
+    let record = Record::read(&folder.path().join("one")).await.unwrap();
+    let phases: Vec<_> = record
+        .phases
+        .iter()
+        .map(|phase| phase.name.as_str())
+        .collect();
+    assert!(
+        phases.ends_with(&["running", "results", "destruction"]),
+        "{phases:?}"
+    );
+    let all: SignedDuration = record.phases.iter().map(|phase| phase.lasted).sum();
+    let whole = record.times.gone.duration_since(record.times.submitted);
+    assert!(
+        all > SignedDuration::ZERO && all <= whole,
+        "{all:#} of {whole:#}"
+    );
     let file = folder.path().join("one/out/noise");
     assert_eq!(
         outcome.results[0].content,

@@ -63,6 +63,19 @@ impl Platform {
 }
 
 impl Configured {
+    /// A platform of which nothing is set.
+    #[cfg(test)]
+    pub(crate) fn bare() -> Self {
+        Self {
+            cloud: None,
+            settings: Settings::default(),
+            external: BTreeMap::new(),
+            devops_cidrs: Vec::new(),
+            allow_admin_role: false,
+            edge: Err(NoEdge::Unnamed),
+        }
+    }
+
     /// The cloud, for work that needs it.
     pub(crate) fn cloud(&self) -> Result<&Cloud, Diagnostics> {
         self.cloud.as_ref().ok_or_else(|| {

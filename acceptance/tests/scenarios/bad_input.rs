@@ -171,6 +171,11 @@ fn what_the_cloud_does_not_have_is_said_at_plan_with_the_nearest_name() {
                 &["\"admin\"", "allow_admin_role"],
             ),
             (
+                "the role admin, written otherwise",
+                project("role = \"Admin\""),
+                &["\"Admin\"", "allow_admin_role"],
+            ),
+            (
                 "an unknown user",
                 project("users = [\"alicia\"]"),
                 &["\"alicia\"", "Did you mean \"alice\"?"],

@@ -55,15 +55,15 @@ pub(super) async fn look_up(
     problems: &mut Diagnostics,
 ) -> Result<People, CloudError> {
     let at = Path::root("project");
-    if project.role == "admin" && !configured.allow_admin_role {
+    let role = keystone::role_by_name(session, &project.role).await?;
+    let found = role.as_ref().map(|role| &*role.name);
+    if !configured.allow_admin_role && (is_admin(&project.role) || found.is_some_and(is_admin)) {
         let detail = "Under OpenStack's default policies the role `admin` on one project is \
                       administrator of the whole cloud. Use `member`; or, where the cloud's \
                       policies are other ones, set `allow_admin_role = true` in the provider.";
-        let problem = Diagnostic::error("Role \"admin\" is refused", detail);
+        let problem = Diagnostic::error(format!("Role {:?} is refused", project.role), detail);
         problems.push(problem.at(at.clone().attribute("role")));
-    }
-    let role = keystone::role_by_name(session, &project.role).await?;
-    if role.is_none() {
+    } else if role.is_none() {
         let names = keystone::role_names(session).await?;
         let detail = nearest("role", &project.role, names.iter().map(String::as_str));
         let problem = Diagnostic::error(format!("Unknown role {:?}", project.role), detail);
@@ -88,6 +88,12 @@ pub(super) async fn look_up(
         role: role.map(|role| role.id).unwrap_or_default(),
         users,
     })
+}
+
+/// Whether a role is the administrators'. On MariaDB Keystone finds `admin` by `Admin` as well, and by more that its collation holds for
+/// equal: hence the name of the role that it found is looked at, too.
+fn is_admin(role: &str) -> bool {
+    role.eq_ignore_ascii_case("admin")
 }
 
 /// Says why the credential can't make a project, if it can't.
@@ -388,6 +394,8 @@ mod tests {
     use wiremock::matchers::{any, method, path};
     use wiremock::{Mock, ResponseTemplate};
 
+    use mkys_blade::Quota;
+
     use super::*;
     use crate::cloud::mock;
 
@@ -408,6 +416,53 @@ mod tests {
         }
         enter(&cloud.own(), "p").await.unwrap();
         mock::asked(&keystone).await
+    }
+
+    /// What is wrong with a role, where Keystone finds this one by its name.
+    async fn said_of(role: &str, found: Option<&str>, allow_admin_role: bool) -> Vec<String> {
+        let (keystone, cloud) = mock::cloud().await;
+        let found: Vec<_> = found
+            .map(|name| json!({ "id": "r", "name": name }))
+            .into_iter()
+            .collect();
+        let roles = ResponseTemplate::new(200).set_body_json(json!({ "roles": found }));
+        let mock = Mock::given(path("/v3/roles")).respond_with(roles);
+        mock.mount(&keystone).await;
+        let configured = Configured {
+            allow_admin_role,
+            ..Configured::bare()
+        };
+        let project = Project {
+            group: "g".into(),
+            role: role.into(),
+            users: BTreeSet::new(),
+            quota: Quota::default(),
+        };
+        let mut problems = Diagnostics::new();
+        let own = cloud.own();
+        let people = look_up(&configured, &own, &project, &mut problems);
+        people.await.unwrap();
+        problems
+            .into_iter()
+            .map(|problem| problem.summary)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_role_admin_is_refused_however_it_is_written() {
+        let cases = [
+            ("member", Some("member"), ""),
+            ("admin", Some("admin"), "Role \"admin\" is refused"),
+            ("Admin", Some("admin"), "Role \"Admin\" is refused"),
+            ("Admin", None, "Role \"Admin\" is refused"),
+            ("ádmin ", Some("Admin"), "Role \"ádmin \" is refused"),
+            ("membr", None, "Unknown role \"membr\""),
+        ];
+        for (role, found, expected) in cases {
+            let said = said_of(role, found, false).await;
+            assert_eq!(said.join("; "), expected, "{role:?} finds {found:?}");
+        }
+        assert_eq!(said_of("Admin", Some("admin"), true).await, [""; 0]);
     }
 
     #[tokio::test]

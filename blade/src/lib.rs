@@ -24,6 +24,7 @@ mod blade;
 mod compile;
 mod definition;
 mod name;
+mod nearest;
 mod needs;
 mod problem;
 mod revision;
@@ -40,6 +41,7 @@ pub use definition::{
     ServiceDefinition, VolumeDefinition,
 };
 pub use name::{BladeName, PartName};
+pub use nearest::nearest;
 pub use needs::{FlavorSize, Needs};
 pub use problem::{Problem, Segment};
 pub use revision::Revision;

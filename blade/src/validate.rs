@@ -12,6 +12,7 @@ use crate::definition::{
     ServiceDefinition, VolumeDefinition,
 };
 use crate::name::{BladeName, PartName};
+use crate::nearest::nearest;
 use crate::problem::{At, Problem};
 use crate::user_data;
 
@@ -511,13 +512,12 @@ pub fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let known: Vec<_> = known.map(String::as_str).collect();
-    if known.is_empty() {
-        format!("The blade defines no {what}, so there is no {name:?}.")
-    } else {
-        format!(
-            "The blade defines no {what} {name:?}; it defines: {}.",
-            known.join(", ")
-        )
+    let mut known = known.map(String::as_str).peekable();
+    match known.peek() {
+        None => format!("The blade defines no {what}, so there is no {name:?}."),
+        Some(_) => {
+            let lacks = format!("The blade defines no {what}");
+            nearest(&lacks, "it defines", name, known)
+        }
     }
 }

@@ -81,7 +81,12 @@ fn each_bad_value_is_named_once() {
         (
             "/servers/web/networks",
             json!(["fornt"]),
-            "it defines: data, front",
+            "defines no network \"fornt\". Did you mean \"front\"?",
+        ),
+        (
+            "/servers/web/networks",
+            json!(["zz"]),
+            "defines no network \"zz\"; it defines: data, front.",
         ),
         ("/servers/web/networks", json!([]), "No network"),
         (
@@ -132,8 +137,8 @@ fn each_bad_value_is_named_once() {
         ),
         (
             "/services/site/server",
-            json!("wbe"),
-            "Service without its server",
+            json!("webb"),
+            "Service without its server: The blade defines no server \"webb\". Did you mean \"web\"?",
         ),
         ("/services/site/port", json!(0), "Invalid port"),
         (

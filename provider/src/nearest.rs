@@ -1,41 +1,16 @@
-//! What a person may have meant.
+//! What a person may have meant of what the cloud has.
 
-/// Says that there is no such thing, and which known name is nearest.
+/// Says that the cloud has no such thing, and which known name is nearest.
 pub(crate) fn nearest<'a>(
     what: &str,
     wanted: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> String {
-    let mut known: Vec<_> = known.collect();
-    known.sort_unstable();
-    known.dedup();
-    if known.is_empty() {
-        return format!("The cloud has no {what} that this credential may use.");
-    }
-    let best = known
-        .iter()
-        .map(|name| {
-            (
-                strsim::jaro_winkler(&name.to_lowercase(), &wanted.to_lowercase()),
-                name,
-            )
-        })
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    match best {
-        Some((similarity, name)) if similarity > 0.7 => {
-            format!("The cloud has no {what} {wanted:?}. Did you mean {name:?}?")
-        }
-        _ => {
-            let some: Vec<_> = known.iter().take(8).copied().collect();
-            let more = if known.len() > some.len() {
-                ", …"
-            } else {
-                ""
-            };
-            format!(
-                "The cloud has no {what} {wanted:?}; it has: {}{more}.",
-                some.join(", ")
-            )
+    let mut known = known.peekable();
+    match known.peek() {
+        None => format!("The cloud has no {what} that this credential may use."),
+        Some(_) => {
+            mkys_blade::nearest(&format!("The cloud has no {what}"), "it has", wanted, known)
         }
     }
 }

@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Cloud, Credentials, Environment};
 
-/// A server that is Keystone below `/v3`, Heat below `/heat` and Neutron below `/network`, and a client that will sign in there as user `u`.
+/// A server that is Keystone below `/v3`, Heat below `/heat`, Neutron below `/network` and Nova below `/compute`, and a client that will sign in there as user `u`.
 pub(crate) async fn cloud() -> (MockServer, Cloud) {
     let server = MockServer::start().await;
     let url = format!("{}/v3", server.uri());
@@ -20,6 +20,7 @@ pub(crate) async fn cloud() -> (MockServer, Cloud) {
         at("identity", "v3"),
         at("orchestration", "heat"),
         at("network", "network"),
+        at("compute", "compute"),
     ];
     let token = json!({ "token": {
         "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "catalog": catalog,

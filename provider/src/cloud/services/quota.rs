@@ -68,12 +68,27 @@ pub async fn set(session: &Session, project: &str, quota: &Quota) -> Result<(), 
     Ok(())
 }
 
+/// Makes block storage that the cloud does not have an ordinary answer: a blade needs it for volumes alone.
+fn offered<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(CloudError::NoService {
+            service: Service::Volume,
+            ..
+        }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The limits that hold for a project.
 pub async fn get(session: &Session, project: &str) -> Result<Quota, CloudError> {
     let mut all: BTreeMap<&str, i64> = BTreeMap::new();
     for service in [Service::Compute, Service::Volume, Service::Network] {
         let (path, key) = place(service, project);
-        let set: Map<String, Value> = session.send(Call::get(service, path).key(key)).await?;
+        let set = session.send(Call::get(service, path).key(key)).await;
+        let Some(set) = offered::<Map<String, Value>>(set)? else {
+            continue;
+        };
         for (name, of, there) in LIMITS {
             if of == service
                 && let Some(limit) = set.get(there).and_then(Value::as_i64)
@@ -112,9 +127,10 @@ pub async fn free(session: &Session, project: &str) -> Result<Quota, CloudError>
             ][..],
         ),
     ] {
-        let limits: Value = session
-            .send(Call::get(service, "/limits").key("limits"))
-            .await?;
+        let limits = session.send(Call::get(service, "/limits").key("limits"));
+        let Some(limits) = offered::<Value>(limits.await)? else {
+            continue;
+        };
         let number = |name: &str| {
             limits
                 .get("absolute")
@@ -150,5 +166,54 @@ fn from_map(all: &BTreeMap<&str, i64>) -> Quota {
         routers: get("routers"),
         floating_ips: get("floating_ips"),
         security_groups: get("security_groups"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use wiremock::matchers::path;
+    use wiremock::{Mock, ResponseTemplate};
+
+    use super::*;
+    use crate::cloud::mock;
+
+    /// A quota of these limits alone.
+    fn quota(limits: Value) -> Quota {
+        serde_json::from_value(limits).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_cloud_without_block_storage_has_no_limits_of_it() {
+        let (server, cloud) = mock::cloud().await;
+        let answers = [
+            (
+                "/compute/os-quota-sets/p",
+                json!({ "quota_set": { "cores": 20, "instances": -1 } }),
+            ),
+            (
+                "/network/v2.0/quotas/p",
+                json!({ "quota": { "router": 10, "port": 50 } }),
+            ),
+            (
+                "/compute/limits",
+                json!({ "limits": { "absolute": { "maxTotalCores": 20, "totalCoresUsed": 18,
+                    "maxTotalInstances": -1, "totalInstancesUsed": 3 } } }),
+            ),
+            (
+                "/network/v2.0/quotas/p/details.json",
+                json!({ "quota": { "router": { "limit": 10, "used": 10 } } }),
+            ),
+        ];
+        for (at, body) in answers {
+            let answer = ResponseTemplate::new(200).set_body_json(body);
+            let mock = Mock::given(path(at)).respond_with(answer);
+            mock.mount(&server).await;
+        }
+        let own = cloud.own();
+        let limits = json!({ "cores": 20, "instances": -1, "routers": 10, "ports": 50 });
+        assert_eq!(get(&own, "p").await.unwrap(), quota(limits));
+        let left = json!({ "cores": 2, "routers": 0 });
+        assert_eq!(free(&own, "p").await.unwrap(), quota(left));
     }
 }

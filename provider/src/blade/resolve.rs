@@ -244,20 +244,21 @@ async fn external(
 /// The blade's networks that would hide addresses of an external one: no router can have both.
 fn hidden(blade: &Blade, external: &str, cidrs: &[String]) -> Diagnostics {
     let cidrs: Vec<Ipv4Net> = cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect();
-    let overlapping = blade.networks.iter().filter_map(|(name, network)| {
-        let own = network.cidr;
-        let other = cidrs
-            .iter()
-            .find(|other| overlap(**other, own))?;
+    let networks = blade.networks.iter().map(|(name, network)| {
+        let at = Path::root("networks").key(name.as_ref()).attribute("cidr");
+        (format!("Network {:?}", name.as_ref()), network.cidr, at)
+    });
+    let ops = blade.has_devops().then(|| {
+        let summary = "The devops network (ops_cidr)".to_owned();
+        (summary, blade.ops_cidr, Path::root("ops_cidr"))
+    });
+    let overlapping = networks.chain(ops).filter_map(|(what, own, at)| {
+        let other = cidrs.iter().find(|other| overlap(**other, own))?;
         let detail = format!(
             "{own} overlaps {other} of external network {external:?}, which the blade's router is joined to. Take another range, such as \
              one of 10.0.0.0/8 that is free."
         );
-        let summary = format!(
-            "Network {:?} overlaps external network {external:?}",
-            name.as_ref()
-        );
-        let at = Path::root("networks").key(name.as_ref()).attribute("cidr");
+        let summary = format!("{what} overlaps external network {external:?}");
         Some(Diagnostic::error(summary, detail).at(at))
     });
     overlapping.collect()
@@ -366,5 +367,53 @@ fn amount(limit: &str, how_much: i64) -> String {
         "ram" => format!("{how_much} MiB"),
         "gigabytes" => format!("{how_much} GiB"),
         _ => how_much.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use mkys_blade::Definition;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A blade of one server, with a service for this audience.
+    fn blade(audience: &str) -> Blade {
+        let definition: Definition = serde_json::from_value(json!({
+            "name": "a",
+            "networks": { "front": { "cidr": "10.1.0.0/24" } },
+            "ops_cidr": "10.2.0.0/24",
+            "servers": { "web": { "image": "i", "flavor": "f", "networks": ["front"] } },
+            "services": { "site": { "server": "web", "port": 80, "audiences": [audience] } },
+        }))
+        .unwrap();
+        definition.validate().unwrap()
+    }
+
+    #[test]
+    fn no_network_of_a_blade_hides_an_external_one() {
+        let cases = [
+            ("users", "10.3.0.0/16", ""),
+            (
+                "users",
+                "10.1.0.128/25",
+                "networks[\"front\"].cidr: Network \"front\" overlaps",
+            ),
+            // there is none without a service for devops
+            ("users", "10.2.0.0/16", ""),
+            (
+                "devops",
+                "10.2.0.0/16",
+                "ops_cidr: The devops network (ops_cidr) overlaps",
+            ),
+        ];
+        for (audience, external, expected) in cases {
+            let said = hidden(&blade(audience), "ext", &[external.to_owned()]).to_string();
+            assert!(
+                said.starts_with(expected) && said.is_empty() == expected.is_empty(),
+                "{external}: {said}"
+            );
+        }
     }
 }

@@ -54,15 +54,8 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
     if let Err(error) = actor.check_blade(blade) {
         return Err(Denied::Forbidden(refusal(Some("blade"), error)));
     }
-    if let Err(error) = check_host(host) {
-        return invalid("host", error);
-    }
-    if host == portal_host {
-        return invalid("host", format!("{host:?} is the portal itself"));
-    }
-    if let Err(error) = check_path(path) {
-        return invalid("path", error);
-    }
+    check_place(host, path)?;
+    check_not_portal(host, portal_host).map_err(Denied::Invalid)?;
     if *port == 0 {
         return invalid("port", "0 is not a TCP port".to_owned());
     }
@@ -99,6 +92,24 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
         }
     }
     Ok(())
+}
+
+/// Checks that a route's host name and path are such.
+pub(crate) fn check_place(host: &str, path: &str) -> Result<(), Denied> {
+    let invalid = |field| move |error: String| Denied::Invalid(refusal(Some(field), error));
+    check_host(host).map_err(invalid("host"))?;
+    check_path(path).map_err(invalid("path"))
+}
+
+/// Checks that a host is not the portal's own: all of it is taken.
+pub(crate) fn check_not_portal(host: &str, portal_host: &str) -> Result<(), Refusal> {
+    match host == portal_host {
+        true => Err(refusal(
+            Some("host"),
+            format!("{host:?} is the portal itself"),
+        )),
+        false => Ok(()),
+    }
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), String> {

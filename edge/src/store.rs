@@ -3,6 +3,7 @@
 mod claim;
 mod delegations;
 mod gather;
+mod occupant;
 mod private;
 mod serving;
 mod sessions;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use mkys_edge_client::{Access, AccessState, Audience, Route, RouteSpec, Wish};
+use mkys_edge_client::{Access, AccessState, Actor, Audience, Route, RouteSpec, Wish};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -39,14 +40,14 @@ pub enum StoreError {
     #[error("the edge's database cannot be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// Host and path are taken.
-    #[error("{host}{path} is taken by a route of blade {blade:?}")]
+    #[error("{host}{path} is taken by a route of {}", whose(.blade.as_deref()))]
     Taken {
         /// Host.
         host: String,
         /// Path.
         path: String,
-        /// Whose.
-        blade: String,
+        /// Whose; `None`: that is not told.
+        blade: Option<String>,
     },
     /// A session route cannot be where it is wanted.
     #[error("{host}{path} is taken by {by}")]
@@ -76,6 +77,27 @@ pub enum StoreError {
     /// A row makes no sense.
     #[error("the edge's database holds {0}")]
     Corrupt(String),
+}
+
+fn whose(blade: Option<&str>) -> String {
+    blade.map_or_else(
+        || "another blade".to_owned(),
+        |blade| format!("blade {blade:?}"),
+    )
+}
+
+impl StoreError {
+    /// The same, as a token may be told it: whose a place is only if it may see that blade's routes.
+    pub(crate) fn told_to(self, actor: &Actor) -> Self {
+        match self {
+            Self::Taken { host, path, blade } => Self::Taken {
+                host,
+                path,
+                blade: blade.filter(|blade| actor.speaks_for(blade)),
+            },
+            other => other,
+        }
+    }
 }
 
 /// The database.
@@ -290,7 +312,7 @@ async fn taken<T>(
         (_, blade) => Err(StoreError::Taken {
             host: host.clone(),
             path: path.clone(),
-            blade: blade.unwrap_or_default(),
+            blade,
         }),
     }
 }

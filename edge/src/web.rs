@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod delegations;
 mod error;
+mod places;
 mod portal;
 mod sessions;
 mod sign_in;
@@ -56,6 +57,7 @@ impl App {
     pub fn api(self) -> Router {
         api::router()
             .merge(delegations::router())
+            .merge(places::router())
             .merge(sessions::router())
             .with_state(self)
     }
@@ -63,6 +65,21 @@ impl App {
     /// The portal with the administrators' pages, for people, behind NGINX.
     pub fn pages(self) -> Router {
         portal::router().merge(admin::router()).with_state(self)
+    }
+
+    /// The API over an empty database, whose portal is at host `portal`: the store, and the API's address.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+    async fn served(folder: &std::path::Path) -> (Store, String) {
+        let store = Store::open(&folder.join("edge.sqlite")).await.unwrap();
+        let socket = folder.join("none.sock");
+        let uses = Uses::new(socket.clone()).unwrap();
+        let publisher = Publisher::start(socket, store.clone(), "portal".into()).unwrap();
+        let app = Self::new(store.clone(), publisher, uses, "portal", "");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, app.api()).into_future());
+        (store, url)
     }
 
     /// Decides on an access, and serves it so.

@@ -167,7 +167,7 @@ impl Route {
             Err(EdgeError::Conflict { refusal }) => {
                 // an apply that was killed before its state was written left exactly this one
                 let Some(held) = own(edge, &spec).await? else {
-                    plan::check_place(edge, model, None).await?;
+                    plan::check_place(edge, false, model, |_| false).await?;
                     return Err(told(EdgeError::Conflict { refusal }));
                 };
                 self.places.take_over(model, held.id);

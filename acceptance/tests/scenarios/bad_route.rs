@@ -1,5 +1,7 @@
 //! Routes that the edge would not take: one clear error that names the thing, and nothing made.
 
+use mkys_acceptance::platform::edge::PORTAL;
+
 use crate::bad_input::refuses;
 use crate::world::each_cli;
 use crate::world::edge::{Beside, wish};
@@ -35,6 +37,20 @@ fn a_route_that_the_edge_would_not_take_is_refused() {
         stage.write_with(&good, &route("taken.mkys.test", "198.51.100.50:80"));
         let words = ["host and path are taken", "taken.mkys.test/", "\"games\""];
         refuses(stage, "a host and path that are taken", &words);
+
+        // a token is told so of blades that are not its own, too, and not whose it is
+        let network = ["--role", "requester", "--network", "198.51.100.0/24"];
+        let own = edge.token("own", &[&network[..], &["--blade", "pnr"]].concat());
+        stage.write_with(
+            &provider(&own),
+            &route("taken.mkys.test", "198.51.100.50:80"),
+        );
+        let words = ["host and path are taken", "a route of another blade"];
+        let said = refuses(stage, "a host and path of another's", &words);
+        assert!(!said.contains("games"), "{said}");
+        stage.write_with(&good, &route(PORTAL, "198.51.100.50:80"));
+        let words = ["host and path are taken", "is the portal itself"];
+        refuses(stage, "the portal's own host", &words);
 
         stage.write_with(
             &provider("mkys_wrong"),

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::error::{EdgeError, Refusal};
+use crate::place::{check_host, check_path};
 use crate::token::Actor;
-use crate::types::{Audience, DecisionRequest, Route, RouteSpec};
+use crate::types::{Audience, DecisionRequest, Route, RouteSpec, Vacancy};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -116,6 +117,25 @@ impl EdgeClient {
     /// When the edge cannot be reached or does not accept the token.
     pub async fn routes(&self) -> Result<Vec<Route>, EdgeError> {
         self.call(Method::GET, "/v1/routes", None::<&()>).await
+    }
+
+    /// Whether a route can be at a host and path, whoever's blade has it.
+    ///
+    /// # Errors
+    ///
+    /// [`EdgeError::Invalid`] when they are no host name and path.
+    pub async fn vacancy(&self, host: &str, path: &str) -> Result<Vacancy, EdgeError> {
+        let invalid = |field: &str| {
+            let field = Some(field.to_owned());
+            move |error| EdgeError::Invalid {
+                refusal: Refusal { error, field },
+            }
+        };
+        // what is left of a query's special characters is none
+        check_host(host).map_err(invalid("host"))?;
+        check_path(path).map_err(invalid("path"))?;
+        let path = format!("/v1/place?host={host}&path={path}");
+        self.call(Method::GET, &path, None::<&()>).await
     }
 
     /// Changes a route. What was approved stays so while blade, service, port, host and path do.

@@ -29,4 +29,7 @@ pub use session::{
     SessionSpec, SessionStatus, TTL_S,
 };
 pub use token::{Actor, Role};
-pub use types::{Access, AccessState, Audience, Decision, DecisionRequest, Route, RouteSpec, Wish};
+pub use types::{
+    Access, AccessState, Audience, Decision, DecisionRequest, PlaceQuery, Route, RouteSpec,
+    Vacancy, Wish,
+};

@@ -7,6 +7,8 @@ use std::net::SocketAddrV4;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::Refusal;
+
 /// Whom a route is for. Each audience has its own listener, on its own external network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +94,32 @@ pub enum AccessState {
     Refused,
     /// The requester turned it off, or an administrator took it back.
     Withdrawn,
+}
+
+/// A place that somebody wants to know about: the query of `GET /v1/place`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceQuery {
+    /// Host name.
+    pub host: String,
+    /// Path.
+    pub path: String,
+}
+
+/// Whether a route can be at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Vacancy {
+    /// Nobody has it.
+    Free,
+    /// A route would be refused.
+    Taken {
+        /// In the words in which it would be.
+        refusal: Refusal,
+        /// The route that has it, or has delegated it, if the token may see that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Box<Route>>,
+    },
 }
 
 /// What an administrator decides.

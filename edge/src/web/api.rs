@@ -69,10 +69,11 @@ async fn create(
     let route = Route {
         id: Uuid::new_v4(),
         spec,
-        requester: actor.name,
+        requester: actor.name.clone(),
         decisions,
     };
-    app.store.insert(&route, jiff::Timestamp::now()).await?;
+    let inserted = app.store.insert(&route, jiff::Timestamp::now()).await;
+    inserted.map_err(|error| error.told_to(&actor))?;
     tracing::info!(id = %route.id, host = route.spec.host, path = route.spec.path, "asked for");
     Ok((StatusCode::CREATED, Json(route)))
 }
@@ -101,7 +102,8 @@ async fn update(
         decisions,
         ..before.clone()
     };
-    let mut places = app.store.update(&after, &actor.name, now).await?;
+    let updated = app.store.update(&after, &actor.name, now).await;
+    let mut places = updated.map_err(|error| error.told_to(&actor))?;
     places.extend([Place::from(&before), Place::from(&after)]);
     app.publisher.publish(places).await?;
     Ok(Json(after))
@@ -156,16 +158,11 @@ mod tests {
     use mkys_edge_client::{EdgeClient, EdgeError, Role, Settings};
 
     use super::*;
-    use crate::activity::Uses;
-    use crate::publish::Publisher;
-    use crate::store::Store;
 
     #[tokio::test]
     async fn a_token_is_told_its_own_rights_and_a_wrong_one_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("edge.sqlite"))
-            .await
-            .unwrap();
+        let (store, url) = App::served(folder.path()).await;
         let actor = Actor {
             name: "pipeline".into(),
             role: Role::Requester,
@@ -174,13 +171,6 @@ mod tests {
         };
         let now = jiff::Timestamp::UNIX_EPOCH;
         store.add_token(&actor, "mkys_right", now).await.unwrap();
-        let socket = folder.path().join("none.sock");
-        let uses = Uses::new(socket.clone()).unwrap();
-        let publisher = Publisher::start(socket, store.clone(), "portal".into()).unwrap();
-        let app = App::new(store.clone(), publisher, uses, "portal", "");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(axum::serve(listener, app.api()).into_future());
         let asked = async |token: &str| {
             let edge = EdgeClient::new(&Settings::new(&url, token)).unwrap();
             edge.token().await

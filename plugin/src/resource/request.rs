@@ -22,6 +22,22 @@ pub struct Plan<R: Resource> {
 }
 
 impl<R: Resource> Plan<R> {
+    /// A plan to be refined; for unit tests of resources.
+    pub fn new(
+        config: Option<R::Model>,
+        prior: Option<R::Model>,
+        planned: Option<R::Model>,
+        private: R::Private,
+    ) -> Self {
+        Self {
+            config,
+            prior,
+            planned,
+            private,
+            replace: Vec::new(),
+        }
+    }
+
     /// The change of this attribute cannot be made in place: destroy and create.
     pub fn require_replace(&mut self, path: Path) {
         self.replace.push(path);

@@ -140,6 +140,20 @@ impl Model {
         ))
     }
 
+    /// Whether a route that stands leads this blade and service to this place.
+    pub(super) fn is_wish_of(&self, held: &Held) -> bool {
+        let RouteSpec {
+            blade,
+            service,
+            host,
+            path,
+            ..
+        } = &held.spec;
+        self.blade_name() == Some(blade)
+            && self.service.as_str() == Some(service)
+            && self.place().as_ref() == Some(&(host.clone(), path.clone()))
+    }
+
     /// Whether something is known to be wanted otherwise by the other one.
     pub(super) fn contradicts(&self, other: &Self) -> bool {
         fn differ<T: PartialEq>(one: &Attr<T>, other: &Attr<T>) -> bool {

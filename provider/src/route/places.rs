@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use mkys_edge_client::Route as Held;
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 use uuid::Uuid;
 
@@ -73,6 +74,14 @@ impl Places {
             true => Err(claim.in_the_way(&place)),
             false => Ok(()),
         }
+    }
+
+    /// Whether a route that stands is planned to be somewhere else.
+    pub(super) fn leaves(&self, held: &Held) -> bool {
+        let is_at = |(host, path): &Place| (host, path) == (&held.spec.host, &held.spec.path);
+        let places = self.lock();
+        let mut claims = places.iter();
+        claims.any(|(place, claim)| claim.holder.route() == Some(held.id) && !is_at(place))
     }
 
     /// Notes that the edge is about to be asked for a route: once for each place.

@@ -1,11 +1,10 @@
 //! Planning: what the edge would refuse at apply, said before anything is made.
 
-use mkys_edge_client::{Actor, EdgeClient, EdgeError, Refusal};
+use mkys_edge_client::{Actor, EdgeClient, EdgeError, Refusal, Route as Held, Vacancy};
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path, Plan};
-use uuid::Uuid;
 
 use super::model::{self, Model};
-use super::{Route, Targets, told};
+use super::{Route, Targets, attribute, told};
 
 impl Route {
     pub(super) async fn plan_change(&self, plan: &mut Plan<Self>) -> Result<(), Diagnostics> {
@@ -31,10 +30,17 @@ impl Route {
         };
         let edge = configured.edge()?;
         check_token(edge, plan.prior.is_some(), planned, &targets).await?;
-        match plan.prior {
-            Some(_) => Ok(()),
-            None => check_place(edge, planned, route).await,
+        if plan.prior.as_ref().and_then(Model::place) == planned.place() {
+            return Ok(());
         }
+        let is_change = plan.prior.is_some();
+        let in_nobodys_way = |held: &Held| {
+            Some(held.id) == route
+                || self.places.leaves(held)
+                // an unfinished one of the very same wish is taken over by the create
+                || (!is_change && planned.is_wish_of(held))
+        };
+        check_place(edge, is_change, planned, in_nobodys_way).await
     }
 }
 
@@ -81,32 +87,36 @@ fn check_rights(actor: &Actor, planned: &Model, targets: &Targets) -> Result<(),
     problems.into_result()
 }
 
-/// Says that somebody has the host and path. A route that is going to be replaced does not count.
+/// Says that somebody has the host and path, unless it is a route that is in nobody's way.
 pub(super) async fn check_place(
     edge: &EdgeClient,
+    is_change: bool,
     planned: &Model,
-    replaced: Option<Uuid>,
+    in_nobodys_way: impl Fn(&Held) -> bool,
 ) -> Result<(), Diagnostics> {
     let Some((host, path)) = planned.place() else {
         return Ok(());
     };
-    let routes = edge.routes().await.map_err(told)?;
-    let taken = routes
-        .iter()
-        .find(|held| held.spec.host == host && held.spec.path == path)
-        .filter(|held| Some(held.id) != replaced);
-    // an unfinished one of the very same wish is taken over by the create
-    let taken = taken.filter(|held| {
-        let service = planned.service.as_str() == Some(held.spec.service.as_str());
-        !(service && planned.blade_name() == Some(held.spec.blade.as_str()))
-    });
-    let Some(held) = taken else { return Ok(()) };
-    let detail = format!(
-        "Route {} of blade {:?}, asked for by {:?}, has {host}{path}. Choose another host or path.",
-        held.id, held.spec.blade, held.requester
-    );
+    let vacancy = match edge.vacancy(&host, &path).await {
+        // as for the token
+        Err(EdgeError::Unreachable { .. }) if is_change => return Ok(()),
+        asked => asked.map_err(told)?,
+    };
+    let Vacancy::Taken { refusal, route } = vacancy else {
+        return Ok(());
+    };
+    let has = match route {
+        Some(held) if in_nobodys_way(&held) => return Ok(()),
+        Some(held) => format!(
+            "Route {} of blade {:?}, asked for by {:?}, has {host}{path}",
+            held.id, held.spec.blade, held.requester
+        ),
+        None => format!("The edge says: {}", refusal.error),
+    };
+    let at = refusal.field.as_deref().and_then(attribute);
+    let detail = format!("{has}. Choose another host or path.");
     let problem = Diagnostic::error("The host and path are taken", detail);
-    Err(problem.at(Path::root("path")).into())
+    Err(problem.at(at.unwrap_or_else(|| Path::root("path"))).into())
 }
 
 #[cfg(test)]
@@ -114,13 +124,15 @@ pub(super) async fn check_place(
 mod tests {
     use std::collections::BTreeMap;
 
-    use mkys_edge_client::{Audience, Settings};
+    use mkys_edge_client::{Audience, RouteSpec, Settings};
     use serde_json::json;
-    use wiremock::matchers::path;
+    use uuid::Uuid;
+    use wiremock::matchers::{path, query_param};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::super::model::BladeModel;
     use super::*;
+    use crate::platform::{Configured, Platform};
 
     fn planned() -> Model {
         Model {
@@ -147,6 +159,65 @@ mod tests {
         mock.mount(&server).await;
         let client = EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap();
         (server, client)
+    }
+
+    /// What a plan says of a place of which the edge answers this.
+    async fn said_of(vacancy: &Vacancy, in_nobodys_way: bool) -> String {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(vacancy);
+        let mock = Mock::given(path("/v1/place"))
+            .and(query_param("host", "pnr.example.org"))
+            .and(query_param("path", "/"));
+        mock.respond_with(answer).mount(&server).await;
+        let edge = EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap();
+        let checked = check_place(&edge, true, &planned(), |_| in_nobodys_way).await;
+        checked.map_or_else(|problems| problems.to_string(), |()| String::new())
+    }
+
+    #[tokio::test]
+    async fn a_place_that_somebody_has_is_said_at_its_attribute() {
+        let refusal = |field: &str| Refusal {
+            error: "in the edge's words".into(),
+            field: Some(field.into()),
+        };
+        let taken = |field: &str, route| Vacancy::Taken {
+            refusal: refusal(field),
+            route,
+        };
+        let held = Held {
+            id: Uuid::from_u128(1),
+            spec: RouteSpec {
+                blade: "games".into(),
+                service: "site".into(),
+                port: 80,
+                host: "pnr.example.org".into(),
+                path: "/".into(),
+                targets: BTreeMap::new(),
+                access: BTreeMap::new(),
+            },
+            requester: "pipeline".into(),
+            decisions: BTreeMap::new(),
+        };
+        let seen = taken("path", Some(held.into()));
+        assert_eq!(said_of(&Vacancy::Free, false).await, "");
+        assert_eq!(said_of(&seen, true).await, "");
+        let said = said_of(&seen, false).await;
+        assert!(
+            said.starts_with("path: The host and path are taken: Route 0"),
+            "{said}"
+        );
+        assert!(
+            said.contains("of blade \"games\", asked for by \"pipeline\""),
+            "{said}"
+        );
+        // whose it is may be none of the token's business, and is nobody's where it is the portal's
+        for field in ["path", "host"] {
+            let said = said_of(&taken(field, None), true).await;
+            let expected = format!(
+                "{field}: The host and path are taken: The edge says: in the edge's words. "
+            );
+            assert!(said.starts_with(&expected), "{said}");
+        }
     }
 
     fn token(role: &str, blade: &str) -> serde_json::Value {
@@ -213,5 +284,62 @@ mod tests {
         let asked = check_token(&nobody, false, &planned(), &Targets::new()).await;
         let said = asked.unwrap_err().iter().next().unwrap().to_string();
         assert!(said.contains("cannot be reached"), "{said}");
+        assert_eq!(
+            check_place(&nobody, true, &planned(), |_| false).await,
+            Ok(())
+        );
+        assert!(
+            check_place(&nobody, false, &planned(), |_| false)
+                .await
+                .is_err()
+        );
+    }
+
+    /// What a plan of a change from one place to another says, of an edge where both are taken.
+    async fn changed(from: &str, to: &str) -> String {
+        let server = MockServer::start().await;
+        let refusal = Refusal {
+            error: "taken".into(),
+            field: Some("path".into()),
+        };
+        let taken = Vacancy::Taken {
+            refusal,
+            route: None,
+        };
+        for (at, body) in [
+            ("/v1/token", token("requester", "pnr")),
+            ("/v1/place", json!(taken)),
+        ] {
+            let answer = ResponseTemplate::new(200).set_body_json(body);
+            Mock::given(path(at))
+                .respond_with(answer)
+                .mount(&server)
+                .await;
+        }
+        let platform = Platform::default();
+        platform.set(Configured {
+            edge: Ok(EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap()),
+            ..Configured::bare()
+        });
+        let at = |path: &str, service: &str| Model {
+            id: Uuid::from_u128(1).to_string().into(),
+            path: path.into(),
+            service: service.into(),
+            ..planned()
+        };
+        let (prior, planned) = (at(from, "site"), at(to, "admin"));
+        let mut plan = Plan::new(Some(planned.clone()), Some(prior), Some(planned), None);
+        let planned = Route::new(platform).plan_change(&mut plan).await;
+        planned.map_or_else(|problems| problems.to_string(), |()| String::new())
+    }
+
+    #[tokio::test]
+    async fn a_route_that_moves_asks_whether_the_place_is_free() {
+        assert_eq!(changed("/", "/").await, "");
+        let said = changed("/", "/other").await;
+        assert!(
+            said.starts_with("path: The host and path are taken"),
+            "{said}"
+        );
     }
 }

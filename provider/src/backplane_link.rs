@@ -5,9 +5,11 @@
 //! that belongs to a blade's template is touched, so that neither undoes the other, and a removal
 //! takes back exactly what the link made.
 
+mod claims;
 mod ends;
 mod model;
 mod schema;
+mod ways;
 
 use mkys_plugin::{
     Attr, Context, Create, Delete, Diagnostic, Diagnostics, Path, Plan, Read, Resource, Schema,
@@ -17,6 +19,7 @@ use mkys_plugin::{
 use crate::cloud::services::network::{self, Route};
 use crate::cloud::{CloudError, Session};
 use crate::platform::Platform;
+use claims::Claims;
 use ends::{Ends, described};
 use model::Model;
 
@@ -24,12 +27,16 @@ use model::Model;
 #[derive(Debug)]
 pub struct BackplaneLink {
     platform: Platform,
+    claims: Claims,
 }
 
 impl BackplaneLink {
     /// The resource on a platform.
     pub fn new(platform: Platform) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            claims: Claims::default(),
+        }
     }
 }
 
@@ -54,11 +61,19 @@ impl Resource for BackplaneLink {
             return Ok(());
         };
         model::check(planned)?;
+        self.claims.plan(planned)?;
         planned.drift = Attr::Known(Vec::new());
-        let Some(prior) = &plan.prior else {
-            return Ok(());
-        };
-        if prior.joins(planned) == Some(false) {
+        let prior = plan.prior.as_ref();
+        let joins = prior.and_then(|prior| prior.joins(planned));
+        let is_same = joins == Some(true) && prior.map(Model::ranges) == Some(planned.ranges());
+        let cloud = self.platform.get().and_then(|one| one.cloud.as_ref());
+        if let Some(cloud) = cloud.filter(|_| !is_same) {
+            let own = cloud.own();
+            if let Some(router) = ends::backplane_router(&own, planned).await? {
+                ways::check(&own, planned, &router).await?;
+            }
+        }
+        if joins == Some(false) {
             plan.require_replace(Path::root("backplane"));
         }
         Ok(())
@@ -73,6 +88,7 @@ impl Resource for BackplaneLink {
         let own = self.platform.configured()?.cloud()?.own();
         let mut model = request.planned;
         let ends = Ends::find(&own, &model).await?;
+        ways::check(&own, &model, &ends.backplane_router).await?;
         // an apply that was killed before its state was written left the port with our name
         let left = network::ports_named(&own, &ends.network, &ends.port_name()).await?;
         let port = match left.into_iter().next() {
@@ -133,6 +149,7 @@ impl Resource for BackplaneLink {
         let own = self.platform.configured()?.cloud()?.own();
         let (prior, mut model) = (request.prior, request.planned);
         let ends = Ends::find(&own, &model).await?;
+        ways::check(&own, &model, &ends.backplane_router).await?;
         model.id = prior.id.clone();
         model.address = prior.address.clone();
         put(&own, &ends, &mut model).await?;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::bad_input::refuses;
 use crate::world::cloud::text;
 use crate::world::stage::flat;
 use crate::world::{Api, Cloud, Stage};
@@ -62,7 +63,7 @@ fn network(cloud: &Cloud, project: &str) -> Value {
 #[test]
 fn a_link_takes_back_what_it_made() {
     let mut stage = Stage::new("link", 0);
-    let (one, two) = (stage.project("a"), stage.project("b"));
+    let [one, two, three] = ["a", "b", "c"].map(|name| stage.project(name));
     let blades =
         |other: &str| blade("blade", &one, "10.64.1.0/24") + &blade("backplane", &two, other);
     stage.write(&format!("{}{LINK}", blades("10.64.0.0/16")));
@@ -81,7 +82,31 @@ fn a_link_takes_back_what_it_made() {
     let all = || projects.each_ref().map(|id| network(&stage.cloud, id));
     let before = all();
 
-    stage.write(&format!("{}{LINK}", blades("10.65.1.0/24")));
+    let both = format!("{}{LINK}", blades("10.65.1.0/24"));
+    stage.write(&both);
+    // somebody's own route for the blade's addresses
+    let path = format!("/routers?project_id={}", projects[1]);
+    let router = text(&stage.cloud.list(Api::Network, &path, "routers")[0]["id"]);
+    let route = json!({ "destination": "10.64.0.0/16", "nexthop": "10.65.1.77" });
+    let change = |action: &str| {
+        let body = json!({ "router": { "routes": [route] } });
+        let path = format!("/routers/{router}/{action}_extraroutes");
+        stage.cloud.put(Api::Network, &path, Some(&body));
+    };
+    change("add");
+    let words = ["10.64.1.0/24", "sends 10.64.0.0/16 to 10.65.1.77"];
+    refuses(&stage, "a range that leads elsewhere", &words);
+    change("remove");
+    let third = blade("third", &three, "10.64.1.128/25")
+        + &LINK
+            .replace("\"this\"", "\"third\"")
+            .replace("mkys_blade.blade", "mkys_blade.third");
+    stage.write(&format!("{both}{third}"));
+    let words = [&*three, &*one, "have the same addresses", "10.64.1.128/25"];
+    refuses(&stage, "two blades of the same addresses", &words);
+    assert_eq!(all(), before);
+
+    stage.write(&both);
     stage.apply();
     stage.settled();
     let linked = all();

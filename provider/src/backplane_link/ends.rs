@@ -12,6 +12,9 @@ use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::network::{self, Rule};
 use crate::cloud::{CloudError, Session};
 
+/// What the name of a link's port begins with, before the blade's.
+pub(super) const PORT_PREFIX: &str = "mkys-link-";
+
 /// What a link is between.
 #[derive(Debug)]
 pub(super) struct Ends {
@@ -49,12 +52,7 @@ impl Ends {
                 "",
             )
         })?;
-        let networks = model.blade.known().and_then(|blade| blade.networks.known());
-        let blade_cidrs = networks
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, network)| network.cidr.as_str()?.parse().ok())
-            .collect();
+        let blade_cidrs = model.ranges().into_iter().map(|(_, range)| range).collect();
         Ok(Self {
             blade: blade_id.name,
             blade_project: blade_id.project,
@@ -68,7 +66,7 @@ impl Ends {
     }
 
     pub(super) fn port_name(&self) -> String {
-        format!("mkys-link-{}", self.blade)
+        format!("{PORT_PREFIX}{}", self.blade)
     }
 
     /// The addresses that the blade's port should have, the first that is free: the same each time.
@@ -158,6 +156,19 @@ impl Ends {
     }
 }
 
+/// The backplane's router; `None`: there is none yet, or it is not known which.
+pub(super) async fn backplane_router(
+    own: &Session,
+    model: &Model,
+) -> Result<Option<String>, Diagnostics> {
+    let known = model.backplane.known();
+    if known.is_none_or(|backplane| !backplane.id.is_known()) {
+        return Ok(None);
+    }
+    let (_, stack) = look_up(own, &model.backplane, "backplane").await?;
+    Ok(stack.and_then(|stack| stack.output(Compiled::ROUTER_OUTPUT).map(str::to_owned)))
+}
+
 /// The stack of one end. Both are read by one who sees all projects: whoever may link blades
 /// administers the platform.
 async fn stack(
@@ -165,6 +176,23 @@ async fn stack(
     blade: &mkys_plugin::Attr<BladeModel>,
     end: &str,
 ) -> Result<(Id, Stack), Diagnostics> {
+    let (id, stack) = look_up(own, blade, end).await?;
+    let stack = stack.ok_or_else(|| {
+        let detail = format!(
+            "Project {} has no stack of that name. Apply the blade first.",
+            id.project
+        );
+        let problem = Diagnostic::error(format!("Blade {:?} has no stack", id.name), detail);
+        Diagnostics::from(problem.at(Path::root(end)))
+    })?;
+    Ok((id, stack))
+}
+
+async fn look_up(
+    own: &Session,
+    blade: &mkys_plugin::Attr<BladeModel>,
+    end: &str,
+) -> Result<(Id, Option<Stack>), Diagnostics> {
     let error = |summary: String, detail: String| {
         Diagnostics::from(Diagnostic::error(summary, detail).at(Path::root(end)))
     };
@@ -180,15 +208,6 @@ async fn stack(
         _ => own.cloud().project(&id.project),
     };
     let stack = heat::stack(&session, &id.name).await?;
-    let stack = stack.ok_or_else(|| {
-        error(
-            format!("Blade {:?} has no stack", id.name),
-            format!(
-                "Project {} has no stack of that name. Apply the blade first.",
-                id.project
-            ),
-        )
-    })?;
     Ok((id, stack))
 }
 

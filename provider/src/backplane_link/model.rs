@@ -61,6 +61,24 @@ impl Model {
             .collect()
     }
 
+    /// Name of the blade, where it is known.
+    pub(super) fn blade_name(&self) -> Option<&str> {
+        self.blade.known()?.name.as_str()
+    }
+
+    /// Name of the backplane, where it is known.
+    pub(super) fn backplane_name(&self) -> Option<&str> {
+        self.backplane.known()?.name.as_str()
+    }
+
+    /// Names and addresses of the blade's networks, as far as they are known.
+    pub(super) fn ranges(&self) -> Vec<(String, Ipv4Net)> {
+        self.blade
+            .known()
+            .map(BladeModel::cidrs)
+            .unwrap_or_default()
+    }
+
     pub(super) fn routes(&self) -> Vec<Route> {
         let routes = self.routes.known().into_iter().flatten();
         routes
@@ -151,8 +169,18 @@ fn ends(model: &Model, blade: &BladeModel, backplane: &BladeModel, problems: &mu
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A link of a blade with this range to the backplane `devops`.
+    pub(in super::super) fn link(name: &str, cidr: &str) -> Model {
+        Model {
+            blade: blade(name, cidr),
+            backplane: blade("devops", "10.99.0.0/24"),
+            network: "front".into(),
+            ..Model::default()
+        }
+    }
 
     fn blade(name: &str, cidr: &str) -> Attr<BladeModel> {
         let network = NetworkModel { cidr: cidr.into() };

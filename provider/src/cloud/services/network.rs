@@ -151,6 +151,15 @@ pub async fn subnets(session: &Session, network: &str) -> Result<Vec<Subnet>, Cl
         .await
 }
 
+/// A subnet by id.
+pub async fn subnet(session: &Session, id: &str) -> Result<Option<Subnet>, CloudError> {
+    found(
+        session
+            .send(get(format!("/subnets/{id}")).key("subnet"))
+            .await,
+    )
+}
+
 /// A router.
 pub async fn router(session: &Session, id: &str) -> Result<Option<Router>, CloudError> {
     found(
@@ -255,6 +264,19 @@ pub async fn ports_named(
     let call = get("/ports")
         .query("network_id", network)
         .query("name", name);
+    session.send(call.key("ports")).await
+}
+
+/// The ports of a device, such as a router.
+pub async fn ports_of(session: &Session, device: &str) -> Result<Vec<Port>, CloudError> {
+    session
+        .send(get("/ports").query("device_id", device).key("ports"))
+        .await
+}
+
+/// The ports that have an address, in whichever network.
+pub async fn ports_at(session: &Session, address: &str) -> Result<Vec<Port>, CloudError> {
+    let call = get("/ports").query("fixed_ips", format!("ip_address={address}"));
     session.send(call.key("ports")).await
 }
 

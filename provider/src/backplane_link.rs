@@ -18,7 +18,7 @@ use mkys_plugin::{
 
 use crate::cloud::services::network::{self, Route};
 use crate::cloud::{CloudError, Session};
-use crate::platform::Platform;
+use crate::platform::{NoCloud, Platform, not_looked_at};
 use claims::Claims;
 use ends::{Ends, described};
 use model::Model;
@@ -66,7 +66,7 @@ impl Resource for BackplaneLink {
         let prior = plan.prior.as_ref();
         let joins = prior.and_then(|prior| prior.joins(planned));
         let is_same = joins == Some(true) && prior.map(Model::ranges) == Some(planned.ranges());
-        let cloud = self.platform.get().and_then(|one| one.cloud.as_ref());
+        let cloud = self.platform.get().and_then(|one| one.cloud.as_ref().ok());
         if let Some(cloud) = cloud.filter(|_| !is_same) {
             let own = cloud.own();
             if let Some(router) = ends::backplane_router(&own, planned).await? {
@@ -116,9 +116,14 @@ impl Resource for BackplaneLink {
         &self,
         request: Read<Self>,
         slot: &Slot<Self>,
-        _cx: &Context,
+        cx: &Context,
     ) -> Result<(), Diagnostics> {
-        let own = self.platform.configured()?.cloud()?.own();
+        let configured = self.platform.configured()?;
+        if matches!(configured.cloud, Err(NoCloud::NotYetKnown)) {
+            cx.warn(not_looked_at("cloud"));
+            return Ok(());
+        }
+        let own = configured.cloud()?.own();
         let mut model = request.state;
         let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
         let Some(port) = port.filter(|port| !port.device_owner.is_empty()) else {

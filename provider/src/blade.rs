@@ -35,7 +35,7 @@ use mkys_plugin::{
 pub(crate) use model::Model;
 pub(crate) use state::{Id, Private};
 
-use crate::platform::Platform;
+use crate::platform::{NoCloud, Platform, not_looked_at};
 
 /// The resource.
 #[derive(Debug)]
@@ -87,9 +87,16 @@ impl Resource for Blade {
         &self,
         request: Read<Self>,
         slot: &Slot<Self>,
-        _cx: &Context,
+        cx: &Context,
     ) -> Result<(), Diagnostics> {
-        self.read_blade(request.state, request.private, slot).await
+        let configured = self.platform.configured()?;
+        match configured.cloud {
+            Err(NoCloud::NotYetKnown) => {
+                cx.warn(not_looked_at("cloud"));
+                Ok(())
+            }
+            _ => self.read_blade(request.state, request.private, slot).await,
+        }
     }
 
     async fn update(

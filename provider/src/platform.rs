@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use ipnet::Ipv4Net;
 use mkys_blade::{Audience, Settings};
 use mkys_edge_client::EdgeClient;
-use mkys_plugin::Diagnostics;
+use mkys_plugin::{Attr, Diagnostic, Diagnostics};
 
 use crate::cloud::Cloud;
 
@@ -17,18 +17,27 @@ pub struct Platform(Arc<OnceLock<Configured>>);
 /// A configured platform.
 #[derive(Debug)]
 pub(crate) struct Configured {
-    /// The cloud; `None`: nobody named one, so plans are made without it.
-    pub(crate) cloud: Option<Cloud>,
-    /// What all blades share.
-    pub(crate) settings: Settings,
+    /// The cloud; plans are made without it if need be.
+    pub(crate) cloud: Result<Cloud, NoCloud>,
+    /// What all blades share, and their templates say.
+    pub(crate) settings: Attr<Settings>,
     /// Names or ids of the external networks.
-    pub(crate) external: BTreeMap<Audience, String>,
+    pub(crate) external: BTreeMap<Audience, Attr<String>>,
     /// Ranges of the devops external network, where Neutron does not show them.
-    pub(crate) devops_cidrs: Vec<Ipv4Net>,
+    pub(crate) devops_cidrs: Attr<Vec<Ipv4Net>>,
     /// Whether a blade's group may have the role `admin`.
     pub(crate) allow_admin_role: bool,
     /// The edge, for routes.
     pub(crate) edge: Result<EdgeClient, NoEdge>,
+}
+
+/// Why there is no way to a cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCloud {
+    /// Nobody named one.
+    Unnamed,
+    /// Which one comes during apply only. Another one, such as the environment's, is not it.
+    NotYetKnown,
 }
 
 /// Why there is no way to an edge. Blades need none, so it is told only to those who ask for one.
@@ -36,6 +45,8 @@ pub(crate) struct Configured {
 pub(crate) enum NoEdge {
     /// Nobody named one.
     Unnamed,
+    /// Which one, or by which token, comes during apply only.
+    NotYetKnown,
     /// The one at this address has no token.
     NoToken(String),
 }
@@ -67,10 +78,10 @@ impl Configured {
     #[cfg(test)]
     pub(crate) fn bare() -> Self {
         Self {
-            cloud: None,
-            settings: Settings::default(),
+            cloud: Err(NoCloud::Unnamed),
+            settings: Settings::default().into(),
             external: BTreeMap::new(),
-            devops_cidrs: Vec::new(),
+            devops_cidrs: Vec::new().into(),
             allow_admin_role: false,
             edge: Err(NoEdge::Unnamed),
         }
@@ -78,13 +89,20 @@ impl Configured {
 
     /// The cloud, for work that needs it.
     pub(crate) fn cloud(&self) -> Result<&Cloud, Diagnostics> {
-        self.cloud.as_ref().ok_or_else(|| {
-            Diagnostics::error(
+        self.cloud.as_ref().map_err(|none| match none {
+            NoCloud::Unnamed => Diagnostics::error(
                 "No cloud is named",
                 "Set `cloud` in the provider's configuration (a cloud of clouds.yaml), OS_CLOUD, \
                  or OS_AUTH_URL with its credential.",
-            )
+            ),
+            NoCloud::NotYetKnown => not_yet_known("`cloud`"),
         })
+    }
+
+    /// What all blades share, for work that needs it.
+    pub(crate) fn settings(&self) -> Result<&Settings, Diagnostics> {
+        let settings = self.settings.known();
+        settings.ok_or_else(|| not_yet_known("`edge` or `probe_source`"))
     }
 
     /// The edge, for work that needs it.
@@ -95,6 +113,7 @@ impl Configured {
                 "A route is made by the edge: set `edge = { url }` in the provider's configuration \
                  or MKYS_EDGE_URL, and MKYS_EDGE_TOKEN.",
             ),
+            NoEdge::NotYetKnown => not_yet_known("`edge`"),
             NoEdge::NoToken(url) => Diagnostics::error(
                 "The edge has no token",
                 format!(
@@ -105,4 +124,21 @@ impl Configured {
             ),
         })
     }
+}
+
+fn not_yet_known(attribute: &str) -> Diagnostics {
+    Diagnostics::error(
+        format!("The provider's {attribute} is not known yet"),
+        "Its value comes from something that is not applied. Apply what it depends on first \
+         (`-target`).",
+    )
+}
+
+/// Says that something is taken for what the state says, because nobody knows yet where to look.
+pub(crate) fn not_looked_at(attribute: &str) -> Diagnostic {
+    let detail = format!(
+        "The provider's `{attribute}` is not known yet, so the state is taken for what there is. \
+         The first plan that knows it looks."
+    );
+    Diagnostic::warning("Planned without a refresh", detail)
 }

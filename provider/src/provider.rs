@@ -12,7 +12,7 @@ use mkys_plugin::{
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::{Cloud, ConfigError, Credentials, Environment};
-use crate::platform::{Configured, NoEdge, Platform};
+use crate::platform::{Configured, NoCloud, NoEdge, Platform};
 
 // templates/index.md.tmpl says it at length
 const DESCRIPTION: &str = "\
@@ -74,34 +74,30 @@ impl Provider for Mkys {
 
     async fn configure(&self, config: Config, _cx: &Context) -> Result<(), Diagnostics> {
         let environment = Environment::of_process();
-        let cloud = match Credentials::read(config.cloud.as_str(), &environment) {
-            Ok(credentials) => Some(Cloud::new(credentials)?),
-            Err(ConfigError::None) => None,
-            Err(error) => {
-                let mut problems = Diagnostics::new();
-                problems.push(
-                    Diagnostic::error("The cloud's settings cannot be used", error.to_string())
-                        .at(Path::root("cloud")),
-                );
-                return Err(problems);
-            }
+        let cloud = cloud(&config.cloud, &environment)?;
+        let edge = match config.edge {
+            Attr::Unknown => Edge::unknown(),
+            edge => edge.unwrap_or_default(),
         };
-        let edge = config.edge.known().cloned().unwrap_or_default();
-        let external = config
-            .external_networks
-            .known()
-            .cloned()
-            .unwrap_or_default();
+        let external = match config.external_networks {
+            Attr::Unknown => ExternalNetworks::unknown(),
+            external => external.unwrap_or_default(),
+        };
         let at_edge = |name: &str| Path::root("edge").attribute(name);
         let at_external = Path::root("external_networks").attribute("devops_cidrs");
-        let settings = Settings {
-            users_edge: cidrs(&edge.users_cidrs, &at_edge("users_cidrs"))?,
-            devops_edge: cidrs(&edge.devops_cidrs, &at_edge("devops_cidrs"))?,
-            probe_source: config.probe_source.as_str().map(str::to_owned),
-        };
-        if let Some(source) = &settings.probe_source {
+        let users_edge = cidrs(&edge.users_cidrs, &at_edge("users_cidrs"))?;
+        let devops_edge = cidrs(&edge.devops_cidrs, &at_edge("devops_cidrs"))?;
+        if let Some(source) = config.probe_source.as_str() {
             check_source(source)?;
         }
+        let settings = match (users_edge, devops_edge, config.probe_source) {
+            (Attr::Unknown, ..) | (_, Attr::Unknown, _) | (.., Attr::Unknown) => Attr::Unknown,
+            (users, devops, source) => Attr::Known(Settings {
+                users_edge: users.unwrap_or_default(),
+                devops_edge: devops.unwrap_or_default(),
+                probe_source: source.into_option(),
+            }),
+        };
         let named = [
             (Audience::Users, external.users),
             (Audience::Devops, external.devops),
@@ -109,15 +105,56 @@ impl Provider for Mkys {
         self.platform.set(Configured {
             cloud,
             settings,
-            external: named
-                .into_iter()
-                .filter_map(|(audience, name)| Some((audience, name.into_option()?)))
-                .collect::<BTreeMap<_, _>>(),
+            external: BTreeMap::from(named),
             devops_cidrs: cidrs(&external.devops_cidrs, &at_external)?,
-            allow_admin_role: config.allow_admin_role.unwrap_or(false),
+            // an apply that knows it checks it before anything is made
+            allow_admin_role: match config.allow_admin_role {
+                Attr::Unknown => true,
+                allowed => allowed.unwrap_or(false),
+            },
             edge: edge_client(&edge, &environment)?,
         });
         Ok(())
+    }
+}
+
+impl ExternalNetworks {
+    fn unknown() -> Self {
+        Self {
+            users: Attr::Unknown,
+            devops: Attr::Unknown,
+            devops_cidrs: Attr::Unknown,
+        }
+    }
+}
+
+impl Edge {
+    fn unknown() -> Self {
+        Self {
+            url: Attr::Unknown,
+            token: Attr::Unknown,
+            ca_file: Attr::Unknown,
+            users_cidrs: Attr::Unknown,
+            devops_cidrs: Attr::Unknown,
+        }
+    }
+}
+
+fn cloud(
+    named: &Attr<String>,
+    environment: &Environment,
+) -> Result<Result<Cloud, NoCloud>, Diagnostics> {
+    if named.is_unknown() {
+        return Ok(Err(NoCloud::NotYetKnown));
+    }
+    match Credentials::read(named.as_str(), environment) {
+        Ok(credentials) => Ok(Ok(Cloud::new(credentials)?)),
+        Err(ConfigError::None) => Ok(Err(NoCloud::Unnamed)),
+        Err(error) => {
+            let summary = "The cloud's settings cannot be used";
+            let problem = Diagnostic::error(summary, error.to_string());
+            Err(problem.at(Path::root("cloud")).into())
+        }
     }
 }
 
@@ -125,26 +162,29 @@ fn edge_client(
     edge: &Edge,
     environment: &Environment,
 ) -> Result<Result<EdgeClient, NoEdge>, Diagnostics> {
+    let Edge {
+        url,
+        token,
+        ca_file,
+        ..
+    } = edge;
+    if url.is_unknown() || token.is_unknown() || ca_file.is_unknown() {
+        return Ok(Err(NoEdge::NotYetKnown));
+    }
     let variable = |name: &str| environment.variables.get(name).cloned();
-    let url = edge
-        .url
-        .clone()
-        .into_option()
-        .or_else(|| variable("MKYS_EDGE_URL"));
+    let url = url.as_str().map(str::to_owned);
+    let url = url.or_else(|| variable("MKYS_EDGE_URL"));
     let Some(url) = url else {
         return Ok(Err(NoEdge::Unnamed));
     };
-    let token = edge
-        .token
-        .clone()
-        .into_option()
-        .or_else(|| variable("MKYS_EDGE_TOKEN"));
+    let token = token.as_str().map(str::to_owned);
+    let token = token.or_else(|| variable("MKYS_EDGE_TOKEN"));
     // the token is a secret that whoever plans blades alone need not hold
     let Some(token) = token else {
         return Ok(Err(NoEdge::NoToken(url)));
     };
     let mut settings = EdgeSettings::new(url, token);
-    if let Some(path) = edge.ca_file.as_str().map(PathBuf::from) {
+    if let Some(path) = ca_file.as_str().map(PathBuf::from) {
         settings.ca_pem = Some(std::fs::read(&path).map_err(|error| {
             let summary = format!("{} cannot be read", path.display());
             let at = Path::root("edge").attribute("ca_file");
@@ -154,9 +194,13 @@ fn edge_client(
     Ok(Ok(EdgeClient::new(&settings)?))
 }
 
-fn cidrs(attr: &Attr<Vec<Attr<String>>>, at: &Path) -> Result<Vec<Ipv4Net>, Diagnostics> {
+/// The networks of a list; unknown, if one of them is.
+fn cidrs(attr: &Attr<Vec<Attr<String>>>, at: &Path) -> Result<Attr<Vec<Ipv4Net>>, Diagnostics> {
     let mut nets = Vec::new();
     for (index, typed) in attr.known().into_iter().flatten().enumerate() {
+        if typed.is_unknown() {
+            continue;
+        }
         let typed = typed.as_str().unwrap_or_default();
         // one address is a network of one
         let net = typed
@@ -167,7 +211,15 @@ fn cidrs(attr: &Attr<Vec<Attr<String>>>, at: &Path) -> Result<Vec<Ipv4Net>, Diag
             Diagnostics::from(Diagnostic::error("Invalid CIDR", detail).at(at.clone().index(index)))
         })?);
     }
-    Ok(nets)
+    let unknown = match attr {
+        Attr::Known(all) => all.iter().any(Attr::is_unknown),
+        attr => attr.is_unknown(),
+    };
+    Ok(if unknown {
+        Attr::Unknown
+    } else {
+        Attr::Known(nets)
+    })
 }
 
 /// The source stands in a shell script, between single quotes.
@@ -269,5 +321,67 @@ mod tests {
         let token = ("MKYS_EDGE_TOKEN".to_owned(), "mkys_x".to_owned());
         environment.variables.extend([token]);
         assert!(edge_client(&edge, &environment).unwrap().is_ok());
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Environment {
+            variables: variables.iter().map(owned).collect(),
+            directory: "/".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_not_the_environments() {
+        let environment = environment(&[
+            ("OS_AUTH_URL", "http://127.0.0.1:5000/v3"),
+            ("OS_USERNAME", "admin"),
+            ("OS_PASSWORD", "x"),
+            ("MKYS_EDGE_URL", "http://10.0.0.5:8600"),
+            ("MKYS_EDGE_TOKEN", "mkys_x"),
+        ]);
+        let of = |named: &Attr<String>| cloud(named, &environment).unwrap().err();
+        assert_eq!(of(&Attr::Null), None);
+        assert_eq!(of(&Attr::Unknown), Some(NoCloud::NotYetKnown));
+        let of = |edge: &Edge| edge_client(edge, &environment).unwrap().err();
+        let known = Edge {
+            url: "http://10.0.0.6:8600".into(),
+            ..Edge::default()
+        };
+        assert_eq!(of(&Edge::default()), None);
+        assert_eq!(of(&known), None);
+        let unknown = [
+            Edge::unknown(),
+            Edge {
+                url: Attr::Unknown,
+                ..Edge::default()
+            },
+            Edge {
+                token: Attr::Unknown,
+                ..known.clone()
+            },
+            Edge {
+                ca_file: Attr::Unknown,
+                ..known
+            },
+        ];
+        for edge in unknown {
+            assert_eq!(of(&edge), Some(NoEdge::NotYetKnown), "{edge:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_which_one_address_is_unknown_is_unknown_and_the_rest_checked() {
+        let read = |addresses: &[Attr<String>]| cidrs(&addresses.to_vec().into(), &Path::root("x"));
+        let nets = |text: &str| Ok(Attr::Known(vec![text.parse().unwrap()]));
+        assert_eq!(read(&["10.0.0.5".into()]), nets("10.0.0.5/32"));
+        assert_eq!(read(&["10.0.0.5".into(), Attr::Unknown]), Ok(Attr::Unknown));
+        let said = read(&[Attr::Unknown, "10.0.0".into()]).unwrap_err();
+        assert!(said.to_string().starts_with("x[1]: Invalid CIDR"), "{said}");
+        assert_eq!(
+            cidrs(&Attr::Null, &Path::root("x")),
+            Ok(Attr::Known(Vec::new()))
+        );
+        assert_eq!(cidrs(&Attr::Unknown, &Path::root("x")), Ok(Attr::Unknown));
     }
 }

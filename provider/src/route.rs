@@ -21,7 +21,7 @@ use mkys_plugin::{
 use uuid::Uuid;
 
 use crate::cloud::why;
-use crate::platform::Platform;
+use crate::platform::{NoEdge, Platform, not_looked_at};
 use model::{AccessModel, DecisionModel, Model};
 use places::Places;
 
@@ -86,9 +86,14 @@ impl Resource for Route {
         &self,
         request: Read<Self>,
         slot: &Slot<Self>,
-        _cx: &Context,
+        cx: &Context,
     ) -> Result<(), Diagnostics> {
-        let edge = self.platform.configured()?.edge()?;
+        let configured = self.platform.configured()?;
+        if matches!(configured.edge, Err(NoEdge::NotYetKnown)) {
+            cx.warn(not_looked_at("edge"));
+            return Ok(());
+        }
+        let edge = configured.edge()?;
         let mut model = request.state;
         match edge.route(model.id()?).await {
             Ok(held) => {

@@ -39,7 +39,7 @@ impl Blade {
         let configured = self.platform.configured()?;
         let limit = plan::timeout(&planned, Operation::Create)?;
         let wanted = valid(&planned)?;
-        let compiled = plan::compile(configured, &wanted, &Private::default(), None);
+        let compiled = plan::compile(configured.settings()?, &wanted, &Private::default(), None);
         let deadline = Instant::now() + limit;
         let creation = Creation {
             configured,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mkys_blade::update::{self, Replacement, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, PartName, Revision};
+use mkys_blade::{Blade as Definition, Compiled, PartName, Revision, Settings};
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
 
 use super::model::{EndpointModel, Model};
@@ -13,7 +13,7 @@ use super::{Blade, project, snapshots};
 use crate::cloud::services::{heat, quota};
 use crate::cloud::{Cloud, CloudError, Session};
 use crate::duration;
-use crate::platform::Configured;
+use crate::platform::{Configured, NoCloud};
 
 impl Blade {
     pub(super) async fn plan_change(
@@ -34,22 +34,21 @@ impl Blade {
         let Some(config) = &plan.config else {
             return Ok(());
         };
+        planned.drift = Attr::Known(Vec::new());
         let Ok(typed) = config.definition() else {
-            planned.template = Attr::Unknown;
-            planned.revisions = Attr::Unknown;
-            planned.server_ids = Attr::Unknown;
-            planned.network_ids = Attr::Unknown;
-            planned.endpoints = Attr::Unknown;
-            planned.drift = Attr::Known(Vec::new());
+            planned.set_unknown();
             return Ok(());
         };
         let Some(configured) = self.platform.get() else {
             return Ok(());
         };
         let wanted = super::definition::validated(&typed)?;
-        let compiled = compile(configured, &wanted, &plan.private, plan.prior.as_ref());
+        let Some(settings) = configured.settings.known() else {
+            planned.set_unknown();
+            return Ok(());
+        };
+        let compiled = compile(settings, &wanted, &plan.private, plan.prior.as_ref());
         planned.set_compiled(&compiled);
-        planned.drift = Attr::Known(Vec::new());
         set_expected(planned, plan.prior.as_ref(), &wanted, &compiled);
         if plan.prior.as_ref() == Some(planned) {
             return Ok(());
@@ -59,19 +58,17 @@ impl Blade {
             None => Vec::new(),
         };
         let resolved = match &configured.cloud {
-            Some(cloud) => {
+            Ok(cloud) => {
                 let prior = plan.prior.as_ref();
                 Some(online(configured, cloud, (&wanted, &compiled), &replaced, prior).await?)
             }
-            None => {
-                let detail = "No cloud is named, so names and quota were not checked. What the \
-                              definition itself says was.";
-                cx.warn(Diagnostic::warning("Planned without the cloud", detail));
+            Err(none) => {
+                without_cloud(*none, cx);
                 None
             }
         };
         announce(&replaced, &wanted, &plan.private, resolved.as_ref(), cx);
-        no_edge(configured, &wanted, cx);
+        no_edge(settings, &wanted, cx);
         if plan
             .prior
             .as_ref()
@@ -86,6 +83,17 @@ impl Blade {
     }
 }
 
+/// Says what a plan without the cloud is worth.
+fn without_cloud(none: NoCloud, cx: &Context) {
+    let why = match none {
+        NoCloud::Unnamed => "No cloud is named",
+        NoCloud::NotYetKnown => "The provider's `cloud` is not known yet",
+    };
+    let detail =
+        format!("{why}, so names and quota were not checked. What the definition itself says was.");
+    cx.warn(Diagnostic::warning("Planned without the cloud", detail));
+}
+
 /// Whether the template is all that changes. A plan does not show it, so nothing would say why there is something to do.
 fn only_template(prior: &Model, planned: &Model) -> bool {
     let same = Model {
@@ -97,7 +105,7 @@ fn only_template(prior: &Model, planned: &Model) -> bool {
 
 /// Compiles the definition under the generations that the last state asks for.
 pub(super) fn compile(
-    configured: &Configured,
+    settings: &Settings,
     wanted: &Definition,
     private: &Private,
     prior: Option<&Model>,
@@ -105,7 +113,7 @@ pub(super) fn compile(
     let generations = prior
         .map(|prior| private.generations(wanted, prior))
         .unwrap_or_default();
-    wanted.compile(&configured.settings, &generations)
+    wanted.compile(settings, &generations)
 }
 
 /// The servers that an update replaces, and how.
@@ -256,6 +264,9 @@ async fn online(
         problems.extend(snapshots::problems(&session, &wanted.name, replaced).await?);
     }
     problems.into_result()?;
+    if !resolved.is_whole {
+        return Ok(resolved);
+    }
     heat::validate(&session, &compiled.template, &resolved.parameters)
         .await
         .map_err(|error| match error {
@@ -374,13 +385,10 @@ fn announce(
     }
 }
 
-fn no_edge(configured: &Configured, wanted: &Definition, cx: &Context) {
+fn no_edge(settings: &Settings, wanted: &Definition, cx: &Context) {
     for (audience, cidrs) in [
-        (mkys_blade::Audience::Users, &configured.settings.users_edge),
-        (
-            mkys_blade::Audience::Devops,
-            &configured.settings.devops_edge,
-        ),
+        (mkys_blade::Audience::Users, &settings.users_edge),
+        (mkys_blade::Audience::Devops, &settings.devops_edge),
     ] {
         let has = wanted
             .services
@@ -428,8 +436,53 @@ pub(super) fn check_timeouts(model: &Model) -> Result<(), Diagnostics> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
+    use mkys_blade::Definition as Typed;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::platform::Platform;
+
+    /// What is typed for a blade of one server.
+    fn typed() -> Value {
+        json!({
+            "name": "a",
+            "networks": { "front": { "cidr": "10.1.0.0/24" } },
+            "servers": { "web": { "image": "i", "flavor": "f", "networks": ["front"] } },
+        })
+    }
+
+    /// A configuration that says this.
+    fn config(typed: Value) -> Model {
+        let typed: Typed = serde_json::from_value(typed).unwrap();
+        let mut model = Model::default();
+        model.set_definition(&typed);
+        model
+    }
+
+    /// Plans a new blade.
+    async fn planned(configured: Configured, config: Model) -> Result<Model, Diagnostics> {
+        let platform = Platform::default();
+        platform.set(configured);
+        let blade = Blade::new(platform);
+        let planned = Some(config.clone());
+        let mut plan = Plan::new(Some(config), None, planned, Private::default());
+        blade.plan_change(&mut plan, &Context::detached()).await?;
+        Ok(plan.planned.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_template_that_waits_for_the_providers_configuration_is_not_told_yet() {
+        let now = planned(Configured::bare(), config(typed())).await.unwrap();
+        assert!(now.template.is_known() && now.revisions.is_known());
+        let configured = Configured {
+            settings: Attr::Unknown,
+            ..Configured::bare()
+        };
+        let later = planned(configured, config(typed())).await.unwrap();
+        assert!(later.template.is_unknown() && later.revisions.is_unknown());
+    }
 
     #[test]
     fn a_change_that_a_plan_does_not_show_is_told() {

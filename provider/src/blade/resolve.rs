@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use mkys_blade::{
     Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, overlap, parameter,
 };
-use mkys_plugin::{Diagnostic, Diagnostics, Path};
+use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use crate::cloud::services::catalogue::{self, Flavor, Image};
 use crate::cloud::services::network;
@@ -23,10 +23,12 @@ pub(super) const SERVICES: [Service; 4] = [
 ];
 
 /// A blade's parameters with their values, and the sizes of its flavors.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) sizes: BTreeMap<PartName, FlavorSize>,
+    /// Whether no parameter is missing for want of a value that comes during apply.
+    pub(super) is_whole: bool,
 }
 
 /// Resolves every name in `blade`. Images and flavors are given to Heat by the name that the person
@@ -63,7 +65,8 @@ pub(super) async fn look_up(
     session.require(&services).await?;
     let mut resolved = Resolved {
         parameters: compiled.secrets.clone(),
-        ..Resolved::default()
+        sizes: BTreeMap::new(),
+        is_whole: true,
     };
     external(configured, session, blade, &mut resolved, problems).await?;
     if !blade.servers.is_empty() {
@@ -186,10 +189,13 @@ async fn external(
             continue;
         }
         let word = audience.as_str();
-        let wanted = configured
-            .external
-            .get(&audience)
-            .map_or(word, String::as_str);
+        let wanted = match configured.external.get(&audience) {
+            Some(Attr::Unknown) => {
+                resolved.is_whole = false;
+                continue;
+            }
+            named => named.and_then(Attr::as_str).unwrap_or(word),
+        };
         let found = networks
             .iter()
             .find(|one| one.id == wanted || one.name == wanted);
@@ -213,10 +219,18 @@ async fn external(
             .parameters
             .insert(parameter::external(audience), found.id.clone());
         let stated = match audience {
-            Audience::Devops => configured.devops_cidrs.as_slice(),
-            Audience::Users => &[],
+            Audience::Users => None,
+            Audience::Devops if configured.devops_cidrs.is_unknown() => {
+                resolved.is_whole = false;
+                continue;
+            }
+            Audience::Devops => configured.devops_cidrs.known(),
         };
-        let mut cidrs: Vec<_> = stated.iter().map(ToString::to_string).collect();
+        let mut cidrs: Vec<_> = stated
+            .into_iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
         if cidrs.is_empty() {
             // not within the blade's project: its members do not see them
             let own = session.cloud().own();

@@ -141,6 +141,15 @@ impl Model {
         self.endpoints = Attr::Known(endpoints.collect());
     }
 
+    /// Leaves open what comes from the template and its stack.
+    pub(crate) fn set_unknown(&mut self) {
+        self.template = Attr::Unknown;
+        self.revisions = Attr::Unknown;
+        self.server_ids = Attr::Unknown;
+        self.network_ids = Attr::Unknown;
+        self.endpoints = Attr::Unknown;
+    }
+
     /// Sets what the template says by itself.
     pub(crate) fn set_compiled(&mut self, compiled: &Compiled) {
         self.template = compiled.template.to_yaml().ok().into();

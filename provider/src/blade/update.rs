@@ -71,7 +71,7 @@ impl Blade {
             }
             None => own.clone(),
         };
-        let compiled = plan::compile(configured, &wanted, &private, Some(&prior));
+        let compiled = plan::compile(configured.settings()?, &wanted, &private, Some(&prior));
         // all that can be known beforehand is, before anything is changed
         let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
         let project = match &wanted.project {

@@ -5,6 +5,7 @@ use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path, Plan};
 
 use super::model::{self, Model};
 use super::{Route, Targets, attribute, told};
+use crate::platform::NoEdge;
 
 impl Route {
     pub(super) async fn plan_change(&self, plan: &mut Plan<Self>) -> Result<(), Diagnostics> {
@@ -28,6 +29,9 @@ impl Route {
         let Some(configured) = self.platform.get().filter(|_| unchanged.is_none()) else {
             return Ok(());
         };
+        if matches!(configured.edge, Err(NoEdge::NotYetKnown)) {
+            return Ok(());
+        }
         let edge = configured.edge()?;
         check_token(edge, plan.prior.is_some(), planned, &targets).await?;
         if plan.prior.as_ref().and_then(Model::place) == planned.place() {

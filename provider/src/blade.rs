@@ -21,6 +21,7 @@ mod project_change;
 mod read;
 mod resolve;
 mod schema;
+mod sketch;
 mod snapshots;
 mod stack;
 mod state;
@@ -33,6 +34,7 @@ use mkys_plugin::{
 };
 
 pub(crate) use model::Model;
+use sketch::Sketch;
 pub(crate) use state::{Id, Private};
 
 use crate::platform::{NoCloud, Platform, not_looked_at};
@@ -63,11 +65,8 @@ impl Resource for Blade {
     }
 
     async fn validate(&self, config: &Model, _cx: &Context) -> Result<(), Diagnostics> {
-        let Ok(definition) = config.definition() else {
-            return Ok(());
-        };
         plan::check_timeouts(config)?;
-        definition::validated(&definition).map(drop)
+        Sketch::of(config).validated().map(drop)
     }
 
     async fn plan(&self, plan: &mut Plan<Self>, cx: &Context) -> Result<(), Diagnostics> {

@@ -148,11 +148,24 @@ fn what_the_cloud_does_not_have_is_said_at_plan_with_the_nearest_name() {
         };
         let quota = server(&name, "mkys-tiny", "medium", "");
         let quota = quota.replace("-admin\" }", "-admin\", quota = { cores = 1 } }");
+        let later = server(
+            &name,
+            "mkys-tinny",
+            "small",
+            "user_data = terraform_data.later.output",
+        );
+        let later =
+            format!("resource \"terraform_data\" \"later\" {{\n input = \"x\"\n}}\n{later}");
         let cases = [
+            (
+                "an unknown image, beside user data that is not known yet",
+                later,
+                &["\"mkys-tinny\"", "Did you mean \"mkys-tiny\"?"][..],
+            ),
             (
                 "an unknown flavor",
                 server(&name, "mkys-tiny", "smal", ""),
-                &["\"smal\"", "Did you mean \"small\"?"][..],
+                &["\"smal\"", "Did you mean \"small\"?"],
             ),
             (
                 "an unknown image",

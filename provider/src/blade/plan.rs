@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use mkys_blade::update::{self, Replacement, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, PartName, Revision, Settings};
+use mkys_blade::{Blade as Definition, Compiled, Generations, PartName, Revision, Settings};
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
 
 use super::model::{EndpointModel, Model};
 use super::resolve::{self, Resolved};
+use super::sketch::Sketch;
 use super::state::{Id, Private};
 use super::{Blade, project, snapshots};
 use crate::cloud::services::{heat, quota};
@@ -35,17 +36,19 @@ impl Blade {
             return Ok(());
         };
         planned.drift = Attr::Known(Vec::new());
-        let Ok(typed) = config.definition() else {
+        let sketch = Sketch::of(config);
+        if !sketch.is_whole() {
             planned.set_unknown();
-            return Ok(());
-        };
+        }
         let Some(configured) = self.platform.get() else {
             return Ok(());
         };
-        let wanted = super::definition::validated(&typed)?;
-        let Some(settings) = configured.settings.known() else {
-            planned.set_unknown();
+        let Some(wanted) = sketch.validated()? else {
             return Ok(());
+        };
+        let Some(settings) = configured.settings.known().filter(|_| sketch.is_whole()) else {
+            planned.set_unknown();
+            return check_the_known(configured, &sketch, &wanted, plan.prior.as_ref(), cx).await;
         };
         let compiled = compile(settings, &wanted, &plan.private, plan.prior.as_ref());
         planned.set_compiled(&compiled);
@@ -59,8 +62,15 @@ impl Blade {
         };
         let resolved = match &configured.cloud {
             Ok(cloud) => {
-                let prior = plan.prior.as_ref();
-                Some(online(configured, cloud, (&wanted, &compiled), &replaced, prior).await?)
+                let asked = Asked {
+                    sketch: &sketch,
+                    wanted: &wanted,
+                    compiled: &compiled,
+                    is_final: true,
+                    replaced: &replaced,
+                    prior: plan.prior.as_ref(),
+                };
+                Some(online(configured, cloud, asked).await?)
             }
             Err(none) => {
                 without_cloud(*none, cx);
@@ -80,6 +90,36 @@ impl Blade {
             cx.warn(Diagnostic::warning(summary, detail));
         }
         Ok(())
+    }
+}
+
+/// Asks the cloud about a blade whose template is not known yet.
+async fn check_the_known(
+    configured: &Configured,
+    sketch: &Sketch,
+    wanted: &Definition,
+    prior: Option<&Model>,
+    cx: &Context,
+) -> Result<(), Diagnostics> {
+    match &configured.cloud {
+        // in whose project it will be decides what there is to ask
+        Ok(_) if !sketch.knows("project") => Ok(()),
+        Ok(cloud) => {
+            let compiled = wanted.compile(&Settings::default(), &Generations::new());
+            let asked = Asked {
+                sketch,
+                wanted,
+                compiled: &compiled,
+                is_final: false,
+                replaced: &[],
+                prior,
+            };
+            online(configured, cloud, asked).await.map(drop)
+        }
+        Err(none) => {
+            without_cloud(*none, cx);
+            Ok(())
+        }
     }
 }
 
@@ -214,15 +254,32 @@ fn set_expected(
     planned.endpoints = Attr::Known(endpoints.collect());
 }
 
+/// What the cloud is asked about.
+struct Asked<'a> {
+    sketch: &'a Sketch,
+    wanted: &'a Definition,
+    compiled: &'a Compiled,
+    /// Whether that is what will be applied.
+    is_final: bool,
+    replaced: &'a [Replacement],
+    prior: Option<&'a Model>,
+}
+
 /// What only the cloud can say: names, rights, quota, what is in the way, Heat's own objection. All that is wrong is said at once; a
 /// cloud that does not answer is said alone.
 async fn online(
     configured: &Configured,
     cloud: &Cloud,
-    (wanted, compiled): (&Definition, &Compiled),
-    replaced: &[Replacement],
-    prior: Option<&Model>,
+    asked: Asked<'_>,
 ) -> Result<Resolved, Diagnostics> {
+    let Asked {
+        sketch,
+        wanted,
+        compiled,
+        is_final,
+        replaced,
+        prior,
+    } = asked;
     let own = cloud.own();
     // the project exists once the blade does
     let id = prior.and_then(|prior| prior.id.as_str()?.parse::<Id>().ok());
@@ -263,8 +320,8 @@ async fn online(
     if replaced.iter().any(Replacement::is_recreated) {
         problems.extend(snapshots::problems(&session, &wanted.name, replaced).await?);
     }
-    problems.into_result()?;
-    if !resolved.is_whole {
+    sketch.of_the_known(problems).into_result()?;
+    if !is_final || !resolved.is_whole {
         return Ok(resolved);
     }
     heat::validate(&session, &compiled.template, &resolved.parameters)
@@ -439,9 +496,12 @@ pub(super) fn check_timeouts(model: &Model) -> Result<(), Diagnostics> {
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
     use mkys_blade::Definition as Typed;
+    use mkys_plugin::Resource;
     use serde_json::{Value, json};
 
+    use super::super::model::ServerModel;
     use super::*;
+    use crate::cloud::mock;
     use crate::platform::Platform;
 
     /// What is typed for a blade of one server.
@@ -482,6 +542,53 @@ mod tests {
         };
         let later = planned(configured, config(typed())).await.unwrap();
         assert!(later.template.is_unknown() && later.revisions.is_unknown());
+    }
+
+    /// A blade of which the user data is not known.
+    fn without_user_data(typed: Value) -> Model {
+        let mut config = config(typed);
+        for (_, server) in config.servers.known_mut().into_iter().flatten() {
+            let user_data = Attr::Unknown;
+            let known = server.clone();
+            *server = ServerModel { user_data, ..known };
+        }
+        config
+    }
+
+    #[tokio::test]
+    async fn one_value_that_is_not_known_turns_no_other_check_off() {
+        let mut bad = typed();
+        bad["networks"]["back"] = json!({ "cidr": "10.1.0.0/16" });
+        let blade = Blade::new(Platform::default());
+        let cx = Context::detached();
+        assert_eq!(
+            blade.validate(&without_user_data(typed()), &cx).await,
+            Ok(())
+        );
+        let said = blade
+            .validate(&without_user_data(bad), &cx)
+            .await
+            .unwrap_err();
+        assert!(said.to_string().contains("overlaps another"), "{said}");
+
+        // the mock's user has no role at all
+        let (_keystone, cloud) = mock::cloud().await;
+        let mut with_project = typed();
+        with_project["project"] = json!({ "group": "g" });
+        let configured = Configured {
+            cloud: Ok(cloud),
+            ..Configured::bare()
+        };
+        let said = planned(configured, without_user_data(with_project)).await;
+        let said = said.unwrap_err().to_string();
+        assert!(
+            said.contains("Making a project needs the role admin"),
+            "{said}"
+        );
+
+        let open = planned(Configured::bare(), without_user_data(typed())).await;
+        let open = open.unwrap();
+        assert!(open.template.is_unknown() && open.server_ids.is_unknown());
     }
 
     #[test]

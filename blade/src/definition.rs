@@ -162,6 +162,23 @@ impl Definition {
 }
 
 impl Quota {
+    /// These limits, and where one is not set the other's.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            instances: self.instances.or(other.instances),
+            cores: self.cores.or(other.cores),
+            ram: self.ram.or(other.ram),
+            volumes: self.volumes.or(other.volumes),
+            gigabytes: self.gigabytes.or(other.gigabytes),
+            networks: self.networks.or(other.networks),
+            ports: self.ports.or(other.ports),
+            routers: self.routers.or(other.routers),
+            floating_ips: self.floating_ips.or(other.floating_ips),
+            security_groups: self.security_groups.or(other.security_groups),
+        }
+    }
+
     /// Of the limits that hold, those that this quota speaks of.
     pub fn observed(&self, limits: &Self) -> Self {
         let seen = |stated: Option<i64>, limit: Option<i64>| stated.and(limit);

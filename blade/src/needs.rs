@@ -86,6 +86,43 @@ impl Needs {
         })
     }
 
+    /// What `blade` takes that it did not `before`. A server that goes stays until the rest serves, so nothing is had from it.
+    pub fn of_added(blade: &Blade, before: &Blade, sizes: &BTreeMap<PartName, FlavorSize>) -> Self {
+        let mut stays = before.clone();
+        stays
+            .servers
+            .retain(|name, _| blade.servers.contains_key(name));
+        stays
+            .services
+            .retain(|_, service| blade.servers.contains_key(&service.server));
+        let stand = sizes
+            .iter()
+            .filter(|(name, _)| stays.servers.contains_key(*name))
+            .map(|(name, size)| (name.clone(), *size));
+        Self::of(blade, sizes).less(Self::of(&stays, &stand.collect()))
+    }
+
+    /// What these are more than others.
+    fn less(self, other: Self) -> Self {
+        let (Self(one), Self(other)) = (self, other);
+        let less = |get: fn(&Quota) -> Option<i64>| {
+            let other = get(&other).unwrap_or(0);
+            get(&one).map(|one| one.saturating_sub(other).max(0))
+        };
+        Self(Quota {
+            instances: less(|quota| quota.instances),
+            cores: less(|quota| quota.cores),
+            ram: less(|quota| quota.ram),
+            volumes: less(|quota| quota.volumes),
+            gigabytes: less(|quota| quota.gigabytes),
+            networks: less(|quota| quota.networks),
+            ports: less(|quota| quota.ports),
+            routers: less(|quota| quota.routers),
+            floating_ips: less(|quota| quota.floating_ips),
+            security_groups: less(|quota| quota.security_groups),
+        })
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, more: Self) -> Self {

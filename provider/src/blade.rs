@@ -20,6 +20,7 @@ mod project;
 mod project_change;
 mod read;
 mod resolve;
+mod room;
 mod schema;
 mod sketch;
 mod snapshots;

@@ -1,7 +1,8 @@
 //! An update that fails leaves the project as it was, too, and says what to do about a quota.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::bad_input::refuses;
 use crate::life_cycle::{is_gone, with_servers};
 use crate::world::cloud::text;
 use crate::world::{Api, Stage};
@@ -35,22 +36,50 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     ] {
         assert!(said.contains(words), "{words:?}: {said}");
     }
-    assert_eq!((limit("cores"), limit("instances")), (json!(4), instances));
+    assert_eq!(
+        (limit("cores"), limit("instances")),
+        (json!(4), instances.clone())
+    );
     let after = stage.state("mkys_blade.this");
     assert_eq!(after["project"], before["project"]);
     assert_eq!(after["server_ids"], before["server_ids"]);
 
     // a limit that the definition leaves to the cloud
-    let one = json!({ "quota_set": { "instances": 1 } });
-    stage.cloud.put(Api::Compute, &path, Some(&one));
+    let set = |limit: &Value| {
+        let body = json!({ "quota_set": { "instances": limit } });
+        stage.cloud.put(Api::Compute, &path, Some(&body));
+    };
+    set(&json!(1));
     stage.write(&blade("quota = { cores = 4 }", "three"));
+    let words = [
+        "The quota cannot hold the update: instances",
+        "the project's limit is 1, as project.quota.instances is not set",
+    ];
+    refuses(&stage, "a limit of the cloud's own", &words);
+    set(&instances);
+
+    // one that would do, had nobody else's things a part of it
+    let project = text(&before["project_id"]);
+    let network = text(&before["network_ids"]["front"]);
+    let ports = format!("/ports?project_id={project}");
+    let there = stage.cloud.list(Api::Network, &ports, "ports").len();
+    let body = json!({ "quota": { "port": there + 4 } });
+    let quota = format!("/quotas/{project}");
+    stage.cloud.put(Api::Network, &quota, Some(&body));
+    let port = json!({ "network_id": network, "project_id": project });
+    let body = json!({ "ports": vec![port; 4] });
+    let made = stage.cloud.post(Api::Network, "/ports", &body);
     let said = stage.apply_fails();
     for words in [
-        "Quota exceeded for instances",
+        "Quota exceeded for resources: ['port']",
         "the same server, never stopped",
-        "Next: raise `project.quota.instances` and apply again.",
+        "Next: raise `project.quota.ports` and apply again.",
     ] {
         assert!(said.contains(words), "{words:?}: {said}");
+    }
+    for port in made["ports"].as_array().unwrap() {
+        let path = format!("/ports/{}", text(&port["id"]));
+        stage.cloud.delete(Api::Network, &path);
     }
     stage.destroy();
     is_gone(&stage, &name);

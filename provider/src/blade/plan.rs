@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use mkys_blade::update::{self, Replacement, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, Generations, PartName, Revision, Settings};
+use mkys_blade::{Blade as Definition, Compiled, Generations, PartName, Quota, Revision, Settings};
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
 
+use super::create::valid;
 use super::model::{EndpointModel, Model};
 use super::resolve::{self, Resolved};
 use super::sketch::Sketch;
 use super::state::{Id, Private};
-use super::{Blade, project, snapshots};
+use super::{Blade, project, room, snapshots};
 use crate::cloud::services::{heat, quota};
 use crate::cloud::{Cloud, CloudError, Session};
 use crate::duration;
@@ -284,14 +285,22 @@ async fn online(
     // the project exists once the blade does
     let id = prior.and_then(|prior| prior.id.as_str()?.parse::<Id>().ok());
     let mut problems = Diagnostics::new();
+    let mut limits = Quota::default();
     let session = match (&wanted.project, &id) {
         (Some(project), id) => {
             project::check_rights(cloud).await?;
             project::look_up(configured, &own, project, &mut problems).await?;
+            let mut stands = id.as_ref().map(|id| id.project.clone());
             if id.is_none() {
-                let found = project::in_the_way(&own, &wanted.name).await?;
-                problems.extend(found.err());
+                match project::in_the_way(&own, &wanted.name).await? {
+                    Ok(found) => stands = found.id(),
+                    Err(problem) => problems.push(problem),
+                }
             }
+            limits = match stands {
+                Some(project) => quota::get(&own, &project).await?,
+                None => quota::defaults(&own).await?,
+            };
             id.as_ref()
                 .map_or_else(|| own.clone(), |id| cloud.project(&id.project))
         }
@@ -304,7 +313,8 @@ async fn online(
     let side_by_side = |one: &&Replacement| one.strategy == Strategy::SideBySide;
     let second = replaced.iter().filter(side_by_side);
     let second: Vec<_> = second.map(|one| &one.server).collect();
-    problems.extend(resolve::quota_problems(wanted, &resolved.sizes, &second));
+    let sizes = &resolved.sizes;
+    problems.extend(room::quota_problems(wanted, sizes, &second, &limits));
     if wanted.project.is_none() {
         if prior.is_none() {
             let stood = in_the_way(&session, wanted).await?;
@@ -313,8 +323,11 @@ async fn online(
         let project = own.identity().await?.project.unwrap_or_default().id;
         let free = quota::free(&session, &project).await?;
         problems.extend(match prior {
-            None => resolve::free_problems(wanted, &resolved.sizes, &free),
-            Some(_) => resolve::second_problems(wanted, &resolved.sizes, &second, &free),
+            None => room::free_problems(wanted, sizes, &free),
+            Some(prior) => {
+                let before = valid(prior).ok();
+                room::update_problems(wanted, before.as_ref(), sizes, &second, &free)
+            }
         });
     }
     if replaced.iter().any(Replacement::is_recreated) {

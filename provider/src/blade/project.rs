@@ -31,6 +31,16 @@ pub(super) enum Found {
     Unfinished(keystone::Project),
 }
 
+impl Found {
+    /// Id of the project that there is.
+    pub(super) fn id(self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Unfinished(project) => Some(project.id),
+        }
+    }
+}
+
 fn group_mark(blade: &BladeName) -> String {
     format!("Administrators of MKYS blade {blade}")
 }

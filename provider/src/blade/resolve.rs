@@ -1,11 +1,9 @@
-//! Names to ids, against what the cloud offers, and whether the quota holds the blade.
+//! Names to ids, against what the cloud offers.
 
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
-use mkys_blade::{
-    Audience, Blade, Compiled, FlavorSize, Needs, PartName, Quota, Revision, overlap, parameter,
-};
+use mkys_blade::{Audience, Blade, Compiled, FlavorSize, PartName, Revision, overlap, parameter};
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use crate::cloud::services::catalogue::{self, Flavor, Image};
@@ -276,112 +274,6 @@ fn hidden(blade: &Blade, external: &str, cidrs: &[String]) -> Diagnostics {
         Some(Diagnostic::error(summary, detail).at(at))
     });
     overlapping.collect()
-}
-
-/// Says which limits cannot hold the blade: of the quota that its definition sets.
-pub(super) fn quota_problems(
-    blade: &Blade,
-    sizes: &BTreeMap<PartName, FlavorSize>,
-    second: &[&PartName],
-) -> Diagnostics {
-    let Some(project) = &blade.project else {
-        return Diagnostics::new();
-    };
-    let standing = Needs::of(blade, sizes);
-    let too_small = standing.beyond(&project.quota);
-    let stands = too_small.is_empty();
-    let beyond = match stands {
-        true => standing
-            .plus(Needs::of_second(blade, sizes, second.iter().copied()))
-            .beyond(&project.quota),
-        false => too_small,
-    };
-    let beyond = beyond.into_iter().map(|(limit, needed, given)| {
-        let at = Path::root("project").attribute("quota").attribute(limit);
-        let (needed, given) = (amount(limit, needed), amount(limit, given));
-        let problem = match stands {
-            false => Diagnostic::error(
-                format!("The quota cannot hold the blade: {limit}"),
-                format!(
-                    "The blade needs {needed} and project.quota.{limit} is {given}. Raise the \
-                     limit, or ask for less."
-                ),
-            ),
-            true => Diagnostic::error(
-                format!("The quota cannot hold the update: {limit}"),
-                format!(
-                    "While {} the blade needs {needed}, and project.quota.{limit} is {given}. \
-                     Raise the limit; it may be lowered again after the update.",
-                    beside(second)
-                ),
-            ),
-        };
-        problem.at(at)
-    });
-    beyond.collect()
-}
-
-/// The same for a blade that is to be built within what is left of the credential's project.
-pub(super) fn free_problems(
-    blade: &Blade,
-    sizes: &BTreeMap<PartName, FlavorSize>,
-    free: &Quota,
-) -> Diagnostics {
-    let beyond = Needs::of(blade, sizes).beyond(free);
-    let beyond = beyond.into_iter().map(|(limit, needed, left)| {
-        let (needed, left) = (amount(limit, needed), amount(limit, left));
-        let detail = format!(
-            "The blade needs {needed}, and of the project's quota {left} is left. Ask the \
-             platform's administrators for more, or ask for less."
-        );
-        Diagnostic::error(format!("The quota cannot hold the blade: {limit}"), detail)
-    });
-    beyond.collect()
-}
-
-/// The same for servers that are to have a second revision beside the one that serves.
-pub(super) fn second_problems(
-    blade: &Blade,
-    sizes: &BTreeMap<PartName, FlavorSize>,
-    second: &[&PartName],
-    free: &Quota,
-) -> Diagnostics {
-    let beyond = Needs::of_second(blade, sizes, second.iter().copied()).beyond(free);
-    let beyond = beyond.into_iter().map(|(limit, needed, left)| {
-        let (needed, left) = (amount(limit, needed), amount(limit, left));
-        let detail = format!(
-            "While {} the blade needs {needed} more, and of the project's quota {left} is left. \
-             Ask the platform's administrators for more, or take away what is not needed.",
-            beside(second)
-        );
-        Diagnostic::error(format!("The quota cannot hold the update: {limit}"), detail)
-    });
-    beyond.collect()
-}
-
-fn beside(second: &[&PartName]) -> String {
-    let names: Vec<_> = second
-        .iter()
-        .map(|name| format!("{:?}", name.as_ref()))
-        .collect();
-    let servers = if names.len() == 1 {
-        "server"
-    } else {
-        "servers"
-    };
-    format!(
-        "the new revision of {servers} {} stands beside the old one",
-        names.join(", ")
-    )
-}
-
-/// How much of a limit, in its unit.
-fn amount(limit: &str, how_much: i64) -> String {
-    match limit {
-        "ram" => format!("{how_much} MiB"),
-        "gigabytes" => format!("{how_much} GiB"),
-        _ => how_much.to_string(),
-    }
 }
 
 #[cfg(test)]

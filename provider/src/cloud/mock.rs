@@ -23,7 +23,8 @@ pub(crate) async fn cloud() -> (MockServer, Cloud) {
         at("compute", "compute"),
     ];
     let token = json!({ "token": {
-        "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "catalog": catalog,
+        "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "project": { "id": "own" },
+        "catalog": catalog,
     } });
     let signed_in = ResponseTemplate::new(201)
         .insert_header("x-subject-token", "secret")

@@ -86,28 +86,53 @@ pub async fn get(session: &Session, project: &str) -> Result<Quota, CloudError> 
     for service in [Service::Compute, Service::Volume, Service::Network] {
         let (path, key) = place(service, project);
         let set = session.send(Call::get(service, path).key(key)).await;
-        let Some(set) = offered::<Map<String, Value>>(set)? else {
-            continue;
-        };
-        for (name, of, there) in LIMITS {
-            if of == service
-                && let Some(limit) = set.get(there).and_then(Value::as_i64)
-            {
-                all.insert(name, limit);
-            }
+        if let Some(set) = offered::<Map<String, Value>>(set)? {
+            all.extend(limits(service, &set));
         }
     }
     Ok(from_map(&all))
 }
 
-/// Limits less what is used of them, for the session's own project; what has no limit is absent.
+/// The limits that a new project has, as far as the cloud tells them to the session.
+pub async fn defaults(session: &Session) -> Result<Quota, CloudError> {
+    // they are every project's, and asked for by any
+    let Some(project) = session.identity().await?.project else {
+        return Ok(Quota::default());
+    };
+    let mut all: BTreeMap<&str, i64> = BTreeMap::new();
+    for service in [Service::Compute, Service::Volume, Service::Network] {
+        let (path, key) = place(service, &project.id);
+        let path = match service {
+            Service::Network => format!("{path}/default"),
+            _ => format!("{path}/defaults"),
+        };
+        let set = session.send(Call::get(service, path).key(key)).await;
+        match offered::<Map<String, Value>>(set) {
+            Ok(Some(set)) => all.extend(limits(service, &set)),
+            Ok(None) => {}
+            Err(error) if error.is_forbidden() || error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(from_map(&all))
+}
+
+/// A service's limits, by our names.
+fn limits(service: Service, set: &Map<String, Value>) -> BTreeMap<&'static str, i64> {
+    let own = LIMITS.into_iter().filter(|(_, of, _)| *of == service);
+    own.filter_map(|(name, _, there)| Some((name, set.get(there)?.as_i64()?)))
+        .collect()
+}
+
+/// Limits less what is used of them, for the session's own project; what has no limit is absent. A limit that was lowered below what is
+/// used leaves nothing.
 pub async fn free(session: &Session, project: &str) -> Result<Quota, CloudError> {
     let mut all: BTreeMap<&str, i64> = BTreeMap::new();
     let mut note = |name, limit: Option<i64>, used: Option<i64>| {
         if let (Some(limit), Some(used)) = (limit, used)
             && limit >= 0
         {
-            all.insert(name, limit - used);
+            all.insert(name, (limit - used).max(0));
         }
     };
     for (service, names) in [
@@ -184,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cloud_without_block_storage_has_no_limits_of_it() {
+    async fn limits_are_read_as_far_as_there_are_and_block_storage_need_not_be() {
         let (server, cloud) = mock::cloud().await;
         let answers = [
             (
@@ -202,7 +227,12 @@ mod tests {
             ),
             (
                 "/network/v2.0/quotas/p/details.json",
-                json!({ "quota": { "router": { "limit": 10, "used": 10 } } }),
+                json!({ "quota": { "router": { "limit": 10, "used": 12 } } }),
+            ),
+            // Nova does not tell its own
+            (
+                "/network/v2.0/quotas/own/default",
+                json!({ "quota": { "floatingip": 50 } }),
             ),
         ];
         for (at, body) in answers {
@@ -215,5 +245,7 @@ mod tests {
         assert_eq!(get(&own, "p").await.unwrap(), quota(limits));
         let left = json!({ "cores": 2, "routers": 0 });
         assert_eq!(free(&own, "p").await.unwrap(), quota(left));
+        let new = json!({ "floating_ips": 50 });
+        assert_eq!(defaults(&own).await.unwrap(), quota(new));
     }
 }

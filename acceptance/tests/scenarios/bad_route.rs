@@ -190,6 +190,18 @@ fn two_routes_of_one_configuration_have_not_the_same_place() {
         stage.write_with(&provider, &alone);
         stage.settled();
 
+        // taken over by its id it is the same, whatever else its blade has
+        let more = "endpoints = { other = { users = \"198.51.100.41:80\", devops = null }, ";
+        let wide = alone.replacen("endpoints = { ", more, 1);
+        stage.write_with(&provider, &wide);
+        stage.settled();
+        stage.forget_state();
+        let address = format!("mkys_route.{left}");
+        let ended = stage.run(&["import", "-no-color", &address, &held()[0]]);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+        stage.settled();
+        stage.write_with(&provider, &alone);
+
         // what replaces a route has its place, in either order
         let address = format!("-replace=mkys_route.{left}");
         let replace = ["apply", "-no-color", "-auto-approve", &address];

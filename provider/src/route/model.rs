@@ -60,6 +60,18 @@ impl EndpointModel {
     }
 }
 
+impl AccessModel {
+    /// Whether both want the same, as far as all of it is known.
+    fn is_same_wish(&self, other: &Self) -> bool {
+        let known = |one: &Self| !one.enabled.is_unknown() && !one.justification.is_unknown();
+        let wish = |one: &Self| {
+            let reason = one.justification.as_str().unwrap_or_default().to_owned();
+            (one.is_wanted(), reason)
+        };
+        known(self) && known(other) && wish(self) == wish(other)
+    }
+}
+
 /// Checks what the configuration says by itself.
 pub(super) fn check(model: &Model) -> Result<(), Diagnostics> {
     let mut problems = Diagnostics::new();
@@ -125,6 +137,42 @@ impl Model {
                 &other.access,
                 &other.wait_for_decision,
             )
+    }
+
+    /// Takes from the state what differs in nothing that the route uses: its blade may have other services and audiences, and `enabled`
+    /// may be left out or said. An import knows the one and not the other.
+    pub(super) fn keep_same(&mut self, prior: &Self) {
+        if self
+            .used()
+            .is_some_and(|used| self.used_of(prior) == Some(used))
+        {
+            self.blade.clone_from(&prior.blade);
+        }
+        if let (Attr::Known(access), Attr::Known(before)) = (&self.access, &prior.access)
+            && access.keys().eq(before.keys())
+            && access
+                .values()
+                .zip(before.values())
+                .all(|(one, other)| one.is_same_wish(other))
+        {
+            self.access.clone_from(&prior.access);
+        }
+    }
+
+    /// What the route uses of its blade, where all of that is known.
+    fn used(&self) -> Option<(&str, Vec<Option<&str>>)> {
+        self.used_of(self)
+    }
+
+    /// The same of another route's blade.
+    fn used_of<'a>(&self, other: &'a Self) -> Option<(&'a str, Vec<Option<&'a str>>)> {
+        let blade = other.blade.known()?;
+        let endpoint = blade.endpoints.known()?.get(self.service.as_str()?)?;
+        let addresses = self.access.known()?.keys().map(|key| {
+            let address = endpoint.of(audience(key)?);
+            (!address.is_unknown()).then(|| address.as_str())
+        });
+        Some((blade.name.as_str()?, addresses.collect::<Option<_>>()?))
     }
 
     /// Name of the blade, where it is known.
@@ -326,5 +374,95 @@ impl Model {
             )
         });
         self.access = Attr::Known(wishes.collect());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A route as the edge has it.
+    fn held() -> Held {
+        let access = json!({ "state": "pending" });
+        let held = json!({
+            "id": Uuid::from_u128(1), "requester": "pipeline",
+            "blade": "pnr", "service": "site", "port": 80, "host": "pnr.example.org", "path": "/",
+            "targets": { "users": "198.51.100.20:80" },
+            "access": { "users": { "enabled": true, "justification": "the site" } },
+            "decisions": { "users": access },
+        });
+        serde_json::from_value(held).unwrap()
+    }
+
+    fn imported() -> Model {
+        let mut model = Model::default();
+        model.observe(&held());
+        model
+    }
+
+    /// The same route as it is configured, of a blade with more services and audiences.
+    fn configured() -> Model {
+        let endpoint = |users: &str| EndpointModel {
+            users: users.into(),
+            devops: "203.0.113.20:80".into(),
+        };
+        let endpoints = [("site", "198.51.100.20:80"), ("api", "198.51.100.21:80")];
+        let endpoints = endpoints.map(|(name, users)| (name.to_owned(), endpoint(users)));
+        let wish = AccessModel {
+            enabled: Attr::Null,
+            justification: "the site".into(),
+        };
+        Model {
+            blade: Attr::Known(BladeModel {
+                name: "pnr".into(),
+                endpoints: BTreeMap::from(endpoints).into(),
+            }),
+            access: BTreeMap::from([("users".to_owned(), wish)]).into(),
+            ..imported()
+        }
+    }
+
+    fn endpoint(model: &mut Model) -> &mut EndpointModel {
+        let blade = model.blade.known_mut().unwrap();
+        blade
+            .endpoints
+            .known_mut()
+            .unwrap()
+            .get_mut("site")
+            .unwrap()
+    }
+
+    fn users(model: &mut Model) -> &mut AccessModel {
+        model.access.known_mut().unwrap().get_mut("users").unwrap()
+    }
+
+    #[test]
+    fn a_route_that_was_imported_is_the_one_that_is_configured() {
+        let mut planned = configured();
+        assert!(!imported().same_wish(&planned));
+        planned.keep_same(&imported());
+        assert!(imported().same_wish(&planned), "{planned:?}");
+    }
+
+    #[test]
+    fn what_a_route_uses_is_a_difference() {
+        let changes: [fn(&mut Model); 7] = [
+            |model| endpoint(model).users = "198.51.100.22:80".into(),
+            |model| endpoint(model).users = Attr::Unknown,
+            |model| model.blade.known_mut().unwrap().name = "other".into(),
+            |model| model.blade = Attr::Unknown,
+            |model| users(model).enabled = false.into(),
+            |model| users(model).justification = "another".into(),
+            |model| model.service = "api".into(),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut planned = configured();
+            change(&mut planned);
+            planned.keep_same(&imported());
+            assert!(!imported().same_wish(&planned), "{index}");
+        }
     }
 }

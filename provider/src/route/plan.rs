@@ -13,6 +13,9 @@ impl Route {
             return Ok(());
         };
         model::check(planned)?;
+        if let Some(prior) = &plan.prior {
+            planned.keep_same(prior);
+        }
         // what is decided changes only when somebody decides, or when something changes
         let unchanged = plan.prior.as_ref().filter(|prior| prior.same_wish(planned));
         planned.decisions = unchanged.map_or(Attr::Unknown, |prior| prior.decisions.clone());

@@ -7,16 +7,17 @@
 
 mod claims;
 mod ends;
+mod import;
 mod model;
 mod schema;
 mod ways;
 
 use mkys_plugin::{
-    Attr, Context, Create, Delete, Diagnostic, Diagnostics, Path, Plan, Read, Resource, Schema,
-    Slot, Update,
+    Attr, Context, Create, Delete, Diagnostic, Diagnostics, Import, Path, Plan, Read, Resource,
+    Schema, Slot, Update,
 };
 
-use crate::cloud::services::network::{self, Route};
+use crate::cloud::services::network;
 use crate::cloud::{CloudError, Session};
 use crate::platform::{NoCloud, Platform, not_looked_at};
 use claims::Claims;
@@ -61,6 +62,9 @@ impl Resource for BackplaneLink {
             return Ok(());
         };
         model::check(planned)?;
+        if let Some(prior) = &plan.prior {
+            planned.keep_same(prior);
+        }
         self.claims.plan(planned)?;
         planned.drift = Attr::Known(Vec::new());
         let prior = plan.prior.as_ref();
@@ -95,13 +99,7 @@ impl Resource for BackplaneLink {
             Some(port) => port,
             None => make_port(&own, &ends).await?,
         };
-        let address = port
-            .fixed_ips
-            .first()
-            .map(|ip| ip.ip_address.clone())
-            .unwrap_or_default();
-        model.id = port.id.as_str().into();
-        model.address = address.as_str().into();
+        model.set_port(&port);
         model.routes = Attr::Known(Vec::new());
         slot.save_model(model.clone());
         if port.device_owner.is_empty() {
@@ -190,6 +188,18 @@ impl Resource for BackplaneLink {
         }
         Ok(())
     }
+
+    async fn import(
+        &self,
+        request: Import,
+        slot: &Slot<Self>,
+        _cx: &Context,
+    ) -> Result<(), Diagnostics> {
+        let cloud = self.platform.configured()?.cloud()?;
+        let given = request.id.unwrap_or_default();
+        slot.save_model(import::find(cloud, &given).await?);
+        Ok(())
+    }
 }
 
 /// Makes the blade's port in the backplane's network, at the address that a link of this blade always
@@ -209,15 +219,7 @@ async fn make_port(own: &Session, ends: &Ends) -> Result<network::Port, CloudErr
 
 /// Puts the ways and the rules that the link is made of. Safe to repeat.
 async fn put(own: &Session, ends: &Ends, model: &mut Model) -> Result<(), Diagnostics> {
-    let nexthop = model.address.as_str().unwrap_or_default().to_owned();
-    let routes: Vec<_> = ends
-        .blade_cidrs
-        .iter()
-        .map(|cidr| Route {
-            destination: cidr.to_string(),
-            nexthop: nexthop.clone(),
-        })
-        .collect();
+    let routes = ends.ways(model.address.as_str().unwrap_or_default());
     network::add_routes(own, &ends.backplane_router, &routes).await?;
     model.set_routes(&routes);
     let ports = model.ports();

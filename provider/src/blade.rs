@@ -34,6 +34,7 @@ use mkys_plugin::{
     Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,
 };
 
+pub(crate) use import::{Standing, find};
 pub(crate) use model::Model;
 use sketch::Sketch;
 pub(crate) use state::{Id, Private};

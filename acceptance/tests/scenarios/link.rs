@@ -117,6 +117,18 @@ fn a_link_takes_back_what_it_made() {
         assert!(linked[0]["rules"].to_string().contains(port), "{linked:?}");
     }
 
+    stage.forget_state();
+    let link = format!("{one}/{two}");
+    for (address, id) in [
+        ("mkys_blade.blade", &one),
+        ("mkys_blade.backplane", &two),
+        ("mkys_backplane_link.this", &link),
+    ] {
+        let ended = stage.run(&["import", "-no-color", address, id]);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+    }
+    stage.settled();
+
     stage.write(&blades("10.65.1.0/24"));
     stage.apply();
     assert_eq!(all(), before);

@@ -1,5 +1,6 @@
 //! The two ends of a link, looked up on the cloud.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -9,7 +10,7 @@ use mkys_plugin::{Diagnostic, Diagnostics, Path};
 use super::model::{BladeModel, Model};
 use crate::blade::Id;
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::network::{self, Rule};
+use crate::cloud::services::network::{self, Route, Rule};
 use crate::cloud::{CloudError, Session};
 
 /// What the name of a link's port begins with, before the blade's.
@@ -82,6 +83,24 @@ impl Ends {
             });
         let start = usize::try_from(hash % u64::try_from(hosts.max(1)).unwrap_or(1)).unwrap_or(0);
         (0..8).filter_map(move |step| net?.hosts().nth((start + step * 13) % hosts.max(1)))
+    }
+
+    /// The ports to which it has let the backplane in.
+    pub(super) async fn open_ports(&self, own: &Session) -> Result<BTreeSet<u16>, CloudError> {
+        let rules = self.rules(own).await?;
+        Ok(rules
+            .iter()
+            .filter_map(|rule| rule.port_range_min)
+            .collect())
+    }
+
+    /// The ways back to the blade, over its address in the backplane's network.
+    pub(super) fn ways(&self, address: &str) -> Vec<Route> {
+        let ways = self.blade_cidrs.iter().map(|cidr| Route {
+            destination: cidr.to_string(),
+            nexthop: address.to_owned(),
+        });
+        ways.collect()
     }
 
     /// Lets the backplane in to these ports.

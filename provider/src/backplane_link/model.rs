@@ -7,7 +7,8 @@ use mkys_blade::overlap;
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path};
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::services::network::Route;
+use crate::blade::Standing;
+use crate::cloud::services::network::{Port, Route};
 
 /// Attributes of `mkys_backplane_link`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,21 @@ pub(super) struct RouteModel {
 }
 
 impl BladeModel {
+    /// A blade that stands.
+    pub(super) fn of(blade: &Standing) -> Self {
+        let networks = blade.definition.networks.iter().map(|(name, network)| {
+            let cidr = network.cidr.as_str().into();
+            (name.clone(), NetworkModel { cidr })
+        });
+        let networks: BTreeMap<_, _> = networks.collect();
+        Self {
+            id: blade.id.to_string().into(),
+            name: blade.id.name.as_str().into(),
+            // none are left out, as `mkys_blade` has it
+            networks: Some(networks).filter(|all| !all.is_empty()).into(),
+        }
+    }
+
     /// Names and addresses of the networks, as far as they are known.
     fn cidrs(&self) -> Vec<(String, Ipv4Net)> {
         let networks = self.networks.known().into_iter().flatten();
@@ -98,6 +114,31 @@ impl Model {
             nexthop: route.nexthop.as_str().into(),
         });
         self.routes = Attr::Known(routes.collect());
+    }
+
+    /// Sets the port by which the blade is linked.
+    pub(super) fn set_port(&mut self, port: &Port) {
+        self.id = port.id.as_str().into();
+        let address = port.fixed_ips.first().map(|ip| ip.ip_address.as_str());
+        self.address = address.unwrap_or_default().into();
+    }
+
+    /// Sets the ports that the backplane is let in to.
+    pub(super) fn set_ports(&mut self, ports: impl IntoIterator<Item = u16>) {
+        let ports = ports.into_iter().map(|port| Attr::from(i64::from(port)));
+        self.ports = Attr::Known(ports.collect());
+    }
+
+    /// Takes from the state what is only written otherwise: the same ports in another order.
+    pub(super) fn keep_same(&mut self, prior: &Self) {
+        let sorted = |model: &Self| {
+            let mut ports = model.ports.known()?.clone();
+            ports.sort_unstable();
+            Some(ports)
+        };
+        if sorted(self).is_some_and(|ports| sorted(prior) == Some(ports)) {
+            self.ports.clone_from(&prior.ports);
+        }
     }
 
     /// Whether both join the same ends; `None` while that is not known.

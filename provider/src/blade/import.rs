@@ -9,8 +9,86 @@ use mkys_plugin::{Diagnostic, Diagnostics, Slot};
 use super::model::Model;
 use super::state::{Id, Private, known_map, revisions_of};
 use super::{Blade, project, stack};
-use crate::cloud::services::heat;
+use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::{compute, keystone};
+use crate::cloud::{Cloud, Session};
+
+/// A blade that stands, as its stack tells of it.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) id: Id,
+    pub(crate) stack: Stack,
+    /// Without the servers' user data, which no stack tells.
+    pub(crate) definition: Definition,
+    session: Session,
+}
+
+/// Finds a blade by its id, or by its name: that of the project made for it, or in the credential's own.
+pub(crate) async fn find(cloud: &Cloud, given: &str) -> Result<Standing, Diagnostics> {
+    let own = cloud.own();
+    let id = match given.parse::<Id>() {
+        Ok(id) => id,
+        Err(_) => {
+            let made = keystone::project_by_name(&own, given, "default")
+                .await
+                .ok()
+                .flatten();
+            let made = made.filter(|one| one.tags.iter().any(|tag| tag == project::MARK));
+            let project = match made {
+                Some(project) => project.id,
+                None => own.identity().await?.project.unwrap_or_default().id,
+            };
+            Id {
+                project,
+                name: given.to_owned(),
+            }
+        }
+    };
+    let in_own = own
+        .identity()
+        .await?
+        .project
+        .is_some_and(|one| one.id == id.project);
+    let session = if in_own {
+        own.clone()
+    } else {
+        project::enter(&own, &id.project).await?;
+        cloud.project(&id.project)
+    };
+    let missing = |detail: String| {
+        Diagnostics::from(Diagnostic::error(
+            format!("There is no blade {given:?}"),
+            detail,
+        ))
+    };
+    let stack = heat::stack(&session, &id.name).await?;
+    let stack = stack
+        .filter(|stack| stack.has_tag(stack::MARK))
+        .ok_or_else(|| {
+            missing(format!(
+                "Project {} has no stack {:?} with the mark {:?}. Give the blade's name, or \
+                 PROJECT_ID/NAME.",
+                id.project,
+                id.name,
+                stack::MARK
+            ))
+        })?;
+    let text = stack
+        .output(Compiled::DEFINITION_OUTPUT)
+        .unwrap_or_default();
+    let definition = serde_json::from_str(text).map_err(|error| {
+        missing(format!(
+            "Stack {} carries no definition of a blade: {error}.",
+            stack.id
+        ))
+    })?;
+    Ok(Standing {
+        id,
+        stack,
+        definition,
+        session,
+    })
+}
 
 impl Blade {
     pub(super) async fn import_blade(
@@ -20,63 +98,12 @@ impl Blade {
     ) -> Result<(), Diagnostics> {
         let cloud = self.platform.configured()?.cloud()?;
         let own = cloud.own();
-        let id = match given.parse::<Id>() {
-            Ok(id) => id,
-            // a name alone: of the project made for it, or in the credential's own
-            Err(_) => {
-                let made = keystone::project_by_name(&own, &given, "default")
-                    .await
-                    .ok()
-                    .flatten();
-                let made = made.filter(|one| one.tags.iter().any(|tag| tag == project::MARK));
-                let project = match made {
-                    Some(project) => project.id,
-                    None => own.identity().await?.project.unwrap_or_default().id,
-                };
-                Id {
-                    project,
-                    name: given.clone(),
-                }
-            }
-        };
-        let in_own = own
-            .identity()
-            .await?
-            .project
-            .is_some_and(|one| one.id == id.project);
-        let session = if in_own {
-            own.clone()
-        } else {
-            project::enter(&own, &id.project).await?;
-            cloud.project(&id.project)
-        };
-        let missing = |detail: String| {
-            Diagnostics::from(Diagnostic::error(
-                format!("There is no blade {given:?}"),
-                detail,
-            ))
-        };
-        let found = heat::stack(&session, &id.name).await?;
-        let found = found
-            .filter(|stack| stack.has_tag(stack::MARK))
-            .ok_or_else(|| {
-                missing(format!(
-                    "Project {} has no stack {:?} with the mark {:?}. Give the blade's name, or \
-                 PROJECT_ID/NAME.",
-                    id.project,
-                    id.name,
-                    stack::MARK
-                ))
-            })?;
-        let text = found
-            .output(Compiled::DEFINITION_OUTPUT)
-            .unwrap_or_default();
-        let mut definition: Definition = serde_json::from_str(text).map_err(|error| {
-            missing(format!(
-                "Stack {} carries no definition of a blade: {error}.",
-                found.id
-            ))
-        })?;
+        let Standing {
+            id,
+            stack: found,
+            mut definition,
+            session,
+        } = find(cloud, &given).await?;
         let template = heat::template(&session, &found).await?;
         let wanted = super::definition::validated(&definition)?;
         let mut model = Model::default();

@@ -1,0 +1,2 @@
+# The names of the blade and of the Devops blade
+terraform import mkys_backplane_link.pnr pnr/devops

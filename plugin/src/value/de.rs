@@ -97,6 +97,25 @@ impl<'de> Deserializer<'de> for Value {
         }
     }
 
+    /// An object that is not known is one of which no attribute is: an entry of a map, say, has no [`Attr`](crate::Attr) of its own.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ModelError> {
+        match self {
+            Self::Unknown => {
+                let unknown = fields
+                    .iter()
+                    .map(|field| ((*field).to_owned(), Self::Unknown));
+                Self::Map(unknown.collect()).deserialize_any(visitor)
+            }
+            Self::Typed(typed) => typed.1.deserialize_struct(name, fields, visitor),
+            other => other.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -131,7 +150,7 @@ impl<'de> Deserializer<'de> for Value {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct struct identifier
+        unit_struct seq tuple tuple_struct identifier
     }
 }
 

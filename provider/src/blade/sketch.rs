@@ -269,11 +269,13 @@ impl Filler {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
-    use serde_json::{Value, json};
+    use mkys_plugin::Value;
+    use serde::Deserialize;
+    use serde_json::json;
 
     use super::*;
 
-    fn good() -> Value {
+    fn good() -> serde_json::Value {
         json!({
             "name": "a",
             "project": { "group": "g", "users": ["u"], "quota": { "cores": 3 } },
@@ -293,7 +295,7 @@ mod tests {
         })
     }
 
-    fn model(definition: Value) -> Model {
+    fn model(definition: serde_json::Value) -> Model {
         let definition: Definition = serde_json::from_value(definition).unwrap();
         let mut model = Model::default();
         model.set_definition(&definition);
@@ -357,6 +359,17 @@ mod tests {
         // too little for a blade, and nothing wrong
         let mut model = model(good());
         model.networks = Attr::Unknown;
+        assert!(Sketch::of(&model).validated().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_server_that_is_not_known_as_a_whole_is_no_mistake() {
+        // as a variable is while a configuration is validated
+        let servers = BTreeMap::from([("web".to_owned(), Value::Unknown)]);
+        let attributes = [("name", Value::from("a")), ("servers", servers.into())];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value));
+        let config = Value::Map(BTreeMap::from(attributes));
+        let model = Model::deserialize(config).unwrap();
         assert!(Sketch::of(&model).validated().unwrap().is_none());
     }
 

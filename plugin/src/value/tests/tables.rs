@@ -134,6 +134,24 @@ fn a_model_holds_null_unknown_and_known() {
 }
 
 #[test]
+fn of_an_object_that_is_not_known_no_attribute_is() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Port {
+        number: Attr<u16>,
+        name: Attr<String>,
+    }
+    let value = object(&[("http", Value::Unknown)]);
+    let read: BTreeMap<String, Port> = from_value(value).unwrap();
+    let unknown = Port {
+        number: Attr::Unknown,
+        name: Attr::Unknown,
+    };
+    assert_eq!(read["http"], unknown);
+    let list: Vec<Port> = from_value(Value::List(vec![Value::Unknown])).unwrap();
+    assert_eq!(list, [unknown]);
+}
+
+#[test]
 fn what_does_not_fit_a_model_is_named() {
     let table = [
         (
@@ -152,7 +170,7 @@ fn what_does_not_fit_a_model_is_named() {
             model(Value::Null, Value::Null, 70_000.into()),
             "ports[1]: invalid value",
         ),
-        (Value::Unknown, "the value is not known yet"),
+        (Value::Unknown, "name: the value is not known yet"),
     ];
     for (value, message) in table {
         let error = from_value::<Model>(value).unwrap_err().to_string();

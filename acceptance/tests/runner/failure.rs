@@ -99,6 +99,16 @@ pub(crate) async fn a_result_that_is_none_is_told_apart(bench: &impl Bench) {
     }
 }
 
+pub(crate) async fn a_result_that_is_too_big_is_told_apart(bench: &impl Bench) {
+    // a file of holes takes no room, so that nothing but the limit stops it
+    let mut computation = line(bench, "truncate -s 10G /mkys/out/sample");
+    computation.results = vec!["sample".parse().unwrap()];
+    computation.container.resources.files_mib = 8;
+    let (cause, words) = fails(bench, computation).await;
+    let reason = "with sample the results have 10737418240 bytes; they may have 8388608";
+    assert_eq!((cause, words.as_str()), (Cause::Result, reason));
+}
+
 pub(crate) async fn a_secret_that_is_not_there_is_told_apart(bench: &impl Bench) {
     let mut computation = line(bench, "true");
     computation.container.secrets = ["nowhere".parse().unwrap()].into();

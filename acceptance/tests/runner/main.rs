@@ -68,6 +68,7 @@ macro_rules! conformance {
                     a_registry_that_is_not_there_is_told_apart,
                     a_command_that_is_not_there_is_told_apart,
                     a_result_that_is_none_is_told_apart,
+                    a_result_that_is_too_big_is_told_apart,
                     a_secret_that_is_not_there_is_told_apart,
                     files_that_do_not_fit_are_told_apart,
                     whoever_cancels_it_is_told_so,

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Trials of the runner on both executors: N of them on each, drawn from SEED. Says at the end how many there were and what went away meanwhile.
+# Trials of the runner on both executors: N of them on each, drawn from SEED. Says at the end what happened in them; of 50 or more, each thing that
+# they are about has to have happened.
 set -eu
 cd "$(dirname "$0")/.."
 MKYS_KUBERNETES=$(acceptance/cli/build-kubernetes.sh)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mkys_acceptance::platform::built;
@@ -13,6 +14,8 @@ use crate::bench::{engine, static_program};
 use crate::chance::Chance;
 use crate::cluster_bench::{NAMESPACE, Shared, shared};
 use crate::proxy::Proxy;
+use crate::tally::{Happened, Tally};
+use crate::weather::Storm;
 
 /// An executor in the hand of the trials.
 pub(crate) trait Hand: Send + Sync + 'static {
@@ -26,9 +29,28 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn stays(&self, _owner: &str) -> Vec<String> {
         Vec::new()
     }
-    /// Takes something of it away and brings it back; says what.
-    fn storm(&self, chance: &mut Chance) -> &'static str;
+    /// Something of it that goes away.
+    fn storm(&self, chance: &mut Chance) -> Storm;
+    /// What goes away whatever is drawn, in a short run or a long one.
+    fn certain(&self, is_long: bool) -> Vec<Storm>;
+    /// What has to happen on this executor, beside what has to on any and what is certain to go away.
+    fn wanted(&self) -> Vec<Happened>;
+    /// Takes something of it away and brings it back.
+    fn blow(&self, storm: Storm);
 }
+
+/// The only thing of the engine that goes away.
+const ENGINE: &str = "the engine";
+const API_SERVER: &str = "kube-apiserver";
+const KUBELET: &str = "kubelet";
+/// The parts of the cluster that go away.
+const COMPONENTS: [&str; 5] = [
+    API_SERVER,
+    KUBELET,
+    "kube-controller-manager",
+    "containerd",
+    "kube-scheduler",
+];
 
 /// The container engine.
 pub(crate) struct Engine {
@@ -78,11 +100,25 @@ impl Hand for Engine {
         names.lines().map(str::to_owned).collect()
     }
 
-    fn storm(&self, chance: &mut Chance) -> &'static str {
+    fn storm(&self, chance: &mut Chance) -> Storm {
+        Storm {
+            what: ENGINE,
+            away_ms: chance.between(0, 10_000),
+        }
+    }
+
+    fn certain(&self, _is_long: bool) -> Vec<Storm> {
+        vec![Storm::short(ENGINE)]
+    }
+
+    fn wanted(&self) -> Vec<Happened> {
+        Vec::new()
+    }
+
+    fn blow(&self, storm: Storm) {
         self.engine.stop_service();
-        std::thread::sleep(Duration::from_millis(chance.between(0, 10_000)));
+        std::thread::sleep(Duration::from_millis(storm.away_ms));
         self.engine.start_service().unwrap();
-        "the engine"
     }
 }
 
@@ -95,10 +131,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(tally: &Arc<Tally>) -> Self {
         let shared = shared();
         let folder = tempfile::tempdir().unwrap();
-        let proxy = Proxy::begin(shared.kubeconfig());
+        let proxy = Proxy::begin(shared.kubeconfig(), Arc::clone(tally));
         let bad = folder.path().join("kubeconfig");
         std::fs::write(&bad, proxy.kubeconfig(shared.kubeconfig())).unwrap();
         Self {
@@ -155,24 +191,39 @@ impl Hand for Cluster {
         Some(names.lines().map(str::to_owned).collect())
     }
 
-    fn storm(&self, chance: &mut Chance) -> &'static str {
-        let cluster = &self.shared.cluster;
-        let component = chance.one_of(&[
-            "kube-apiserver",
-            "kubelet",
-            "kube-controller-manager",
-            "containerd",
-            "kube-scheduler",
-        ]);
+    fn storm(&self, chance: &mut Chance) -> Storm {
+        let what = chance.one_of(&COMPONENTS);
         // what is longer than a minute is what leases are for
-        let away_ms = match component {
-            "kube-apiserver" if chance.once_in(4) => 60_000,
-            _ => chance.between(0, 12_000),
-        };
-        cluster.stop_component(component).unwrap();
-        std::thread::sleep(Duration::from_millis(away_ms));
-        cluster.start_component(component).unwrap();
+        if what == API_SERVER && chance.once_in(4) {
+            return Storm::long(what);
+        }
+        let away_ms = chance.between(0, 12_000);
+        Storm { what, away_ms }
+    }
+
+    fn certain(&self, is_long: bool) -> Vec<Storm> {
+        if !is_long {
+            return vec![Storm::short(API_SERVER), Storm::short(KUBELET)];
+        }
+        let others = COMPONENTS[2..].iter().copied().map(Storm::short);
+        // the long one early, so that runs of every kind go on meanwhile
+        [Storm::short(KUBELET), Storm::long(API_SERVER)]
+            .into_iter()
+            .chain(others)
+            .collect()
+    }
+
+    fn wanted(&self) -> Vec<Happened> {
+        let refused = [409, 410, 429, 500, 504].map(Happened::Refused);
+        let others = [Happened::AnswerLost, Happened::WatchCut];
+        refused.into_iter().chain(others).collect()
+    }
+
+    fn blow(&self, storm: Storm) {
+        let cluster = &self.shared.cluster;
+        cluster.stop_component(storm.what).unwrap();
+        std::thread::sleep(Duration::from_millis(storm.away_ms));
+        cluster.start_component(storm.what).unwrap();
         self.proxy.reset();
-        component
     }
 }

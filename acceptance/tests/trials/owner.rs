@@ -1,4 +1,4 @@
-//! One trial: an owner, which is `mkys-run` in a process of its own, goes through what was drawn for it.
+//! An owner: `mkys-run` in a process of its own, listened to, and killed at its moment.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -9,19 +9,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hand::Hand;
-use crate::trial::{Fate, Trial, When};
+use crate::trial::{STATES, Trial, When};
 
 /// No trial takes this long, whatever the weather.
-const LIMIT: Duration = Duration::from_secs(420);
-/// Beside its lease twice over and its grace period, how long what is left without an owner may take: the parts of a cluster that see to
-/// it wait longer each time when they find another part away.
-const SLACK: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(420);
+/// What stands for the state of a run whose owner had not said one.
+const NOTHING: &str = "no word";
+/// The last of a run's states: nothing of it is left to be killed for.
+const GONE: &str = "gone";
 
 /// An owner's process, with what it says.
-struct Owner {
+pub(crate) struct Owner {
     child: Child,
     said: Receiver<Value>,
     started: Instant,
+    /// The state that it said last of its run.
+    state: &'static str,
 }
 
 impl Drop for Owner {
@@ -32,7 +35,8 @@ impl Drop for Owner {
     }
 }
 
-fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Owner {
+/// Starts one. It goes on with a run that one of its name has left.
+pub(crate) fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Owner {
     let file = folder.path().join("spec.json");
     std::fs::write(&file, trial.spec(hand.image()).to_string()).unwrap();
     let mut command = hand.mkys_run(trial.bad_line);
@@ -72,12 +76,14 @@ fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Own
         child,
         said,
         started: Instant::now(),
+        state: NOTHING,
     }
 }
 
 /// What comes first of an owner that is to be killed.
-enum Moment {
-    Kill,
+pub(crate) enum Moment {
+    /// It was killed, and this is the state that it had said last.
+    Killed(&'static str),
     Outcome(Value),
     /// It ended by itself, as its executor was away.
     Ended,
@@ -91,19 +97,23 @@ enum Heard {
 }
 
 impl Owner {
-    fn hear(&self, until: Instant) -> Heard {
-        match self
-            .said
-            .recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
-            Ok(event) => Heard::Event(event),
+    fn hear(&mut self, until: Instant) -> Heard {
+        let wait = until.saturating_duration_since(Instant::now());
+        match self.said.recv_timeout(wait) {
+            Ok(event) => {
+                let state = event["state"]["state"].as_str();
+                let known = STATES.into_iter().chain([GONE]);
+                let known = |said| known.clone().find(|state| *state == said);
+                self.state = state.and_then(known).unwrap_or(self.state);
+                Heard::Event(event)
+            }
             Err(RecvTimeoutError::Disconnected) => Heard::Ended,
             Err(RecvTimeoutError::Timeout) => Heard::Nothing,
         }
     }
 
-    /// Waits until it is to be killed, unless something else comes first.
-    fn until(&self, when: &When) -> Result<Moment, String> {
+    /// Waits until it is to be killed and kills it, unless something else comes first.
+    pub(crate) fn kill_at(mut self, when: &When) -> Result<Moment, String> {
         let limit = self.started + LIMIT;
         let mut kill_at = match when {
             When::After { ms } => self.started + Duration::from_millis(*ms),
@@ -113,7 +123,8 @@ impl Owner {
             match self.hear(kill_at) {
                 Heard::Event(event) => {
                     if let When::At { state, more_ms } = when
-                        && event["state"]["state"] == *state
+                        && event.get("state").is_some()
+                        && self.is_at(state)
                         && kill_at == limit
                     {
                         kill_at = Instant::now() + Duration::from_millis(*more_ms);
@@ -123,7 +134,7 @@ impl Owner {
                     }
                 }
                 Heard::Ended => return Ok(Moment::Ended),
-                Heard::Nothing if kill_at < limit => return Ok(Moment::Kill),
+                Heard::Nothing if kill_at < limit => return Ok(self.kill()),
                 Heard::Nothing => {
                     return Err("it never came to the state at which it is killed".to_owned());
                 }
@@ -131,10 +142,34 @@ impl Owner {
         }
     }
 
-    /// Waits for the outcome; `None` when it ended without one.
-    fn outcome(&self) -> Result<Option<Value>, String> {
+    /// Whether its run is at a state. A new run leaves the first one before much else is done, and its owner may not say it at all:
+    /// what it says then is the next, and nothing has been handed to the executor either.
+    fn is_at(&self, state: &str) -> bool {
+        self.state == state || (state == STATES[0] && self.state == STATES[1])
+    }
+
+    /// SIGKILL. What it had said by then is still heard.
+    fn kill(mut self) -> Moment {
+        // whether it has ended by itself is seen by what it said
+        let _ = self.child.kill();
+        let _ = self.child.wait();
         loop {
-            match self.hear(self.started + LIMIT) {
+            match self.hear(Instant::now() + LIMIT) {
+                Heard::Event(event) => {
+                    if let Some(outcome) = event.get("outcome") {
+                        return Moment::Outcome(outcome.clone());
+                    }
+                }
+                Heard::Ended | Heard::Nothing => return Moment::Killed(self.state),
+            }
+        }
+    }
+
+    /// Waits for the outcome; `None` when it ended without one.
+    pub(crate) fn outcome(mut self) -> Result<Option<Value>, String> {
+        let until = self.started + LIMIT;
+        loop {
+            match self.hear(until) {
                 Heard::Event(event) => {
                     if let Some(outcome) = event.get("outcome") {
                         return Ok(Some(outcome.clone()));
@@ -143,121 +178,6 @@ impl Owner {
                 Heard::Ended => return Ok(None),
                 Heard::Nothing => return Err("it never ends".to_owned()),
             }
-        }
-    }
-}
-
-/// Goes through a trial.
-pub(crate) fn undergo<H: Hand>(
-    hand: &H,
-    trial: &Trial,
-    seed: u64,
-    index: u64,
-) -> Result<(), String> {
-    let folder = tempfile::tempdir().unwrap();
-    let owner = format!("trial-{}-{seed}-{index}", std::process::id());
-    let begun = Instant::now();
-    let done = go(hand, trial, &owner, &folder);
-    eprintln!("  {index:>3} {:>4} s {trial:?}", begun.elapsed().as_secs());
-    done.map_err(|reason| {
-        let log = std::fs::read_to_string(folder.path().join("stderr")).unwrap_or_default();
-        let lines: Vec<_> = log.lines().rev().take(40).collect();
-        let log: Vec<_> = lines.into_iter().rev().collect();
-        format!("{reason}\n{}", log.join("\n"))
-    })
-}
-
-fn go<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Result<(), String> {
-    let first = start(hand, trial, owner, folder);
-    match &trial.fate {
-        Fate::Lives => {}
-        Fate::ComesBack { when, after_ms } => {
-            if let Some(outcome) = kill(hand, trial, owner, folder, first, when)? {
-                return judge(hand, trial, owner, &outcome);
-            }
-            std::thread::sleep(Duration::from_millis(*after_ms));
-            return ends(hand, trial, owner, folder, None);
-        }
-        Fate::Dies { when } => {
-            if let Some(outcome) = kill(hand, trial, owner, folder, first, when)? {
-                return judge(hand, trial, owner, &outcome);
-            }
-            let until = Instant::now() + Duration::from_secs(2 * trial.lease_s() + 10) + SLACK;
-            while Instant::now() < until {
-                let left = hand.left(owner);
-                if left.is_some_and(|left| left.is_empty() || left == hand.stays(owner)) {
-                    return Ok(());
-                }
-                std::thread::sleep(Duration::from_millis(500));
-            }
-            return Err(format!("left without an owner: {:?}", hand.left(owner)));
-        }
-    }
-    ends(hand, trial, owner, folder, Some(first))
-}
-
-/// Kills an owner at its moment. Gives the outcome if that came first.
-fn kill<H: Hand>(
-    hand: &H,
-    trial: &Trial,
-    owner: &str,
-    folder: &TempDir,
-    first: Owner,
-    when: &When,
-) -> Result<Option<Value>, String> {
-    let until = Instant::now() + LIMIT;
-    let mut process = first;
-    loop {
-        match process.until(when)? {
-            Moment::Kill => return Ok(None),
-            Moment::Outcome(outcome) => return Ok(Some(outcome)),
-            Moment::Ended if Instant::now() > until => {
-                return Err("it could never be started".to_owned());
-            }
-            Moment::Ended => {
-                drop(process);
-                std::thread::sleep(Duration::from_millis(500));
-                process = start(hand, trial, owner, folder);
-            }
-        }
-    }
-}
-
-/// Sees it through to its end, with whoever starts an owner anew that ended because its executor was away.
-fn ends<H: Hand>(
-    hand: &H,
-    trial: &Trial,
-    owner: &str,
-    folder: &TempDir,
-    first: Option<Owner>,
-) -> Result<(), String> {
-    let until = Instant::now() + LIMIT;
-    let mut process = first.unwrap_or_else(|| start(hand, trial, owner, folder));
-    loop {
-        if let Some(outcome) = process.outcome()? {
-            return judge(hand, trial, owner, &outcome);
-        }
-        if Instant::now() > until {
-            return Err("it could never be started anew".to_owned());
-        }
-        drop(process);
-        std::thread::sleep(Duration::from_millis(500));
-        process = start(hand, trial, owner, folder);
-    }
-}
-
-fn judge<H: Hand>(hand: &H, trial: &Trial, owner: &str, outcome: &Value) -> Result<(), String> {
-    if !trial.allows(outcome) {
-        return Err(format!("it is judged wrongly: {}", outcome["verdict"]));
-    }
-    // an executor that is away can't be asked
-    let until = Instant::now() + LIMIT;
-    loop {
-        match hand.left(owner) {
-            Some(left) if left.is_empty() => return Ok(()),
-            Some(left) => return Err(format!("left although its outcome was given: {left:?}")),
-            None if Instant::now() > until => return Err("nobody says what is left".to_owned()),
-            None => std::thread::sleep(Duration::from_millis(500)),
         }
     }
 }

@@ -15,9 +15,12 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::chance::Chance;
+use crate::tally::{Happened, Tally};
 
 /// Once in so many requests something happens to it.
 const TROUBLE: u64 = 6;
+/// How long a watch goes on that is to end, in milliseconds: the least and the most.
+const WATCHED: (u64, u64) = (200, 8_000);
 
 /// The proxy, for as long as it is there.
 pub(crate) struct Proxy {
@@ -29,12 +32,13 @@ pub(crate) struct Proxy {
 struct Line {
     config: Config,
     client: Mutex<Client>,
-    chance: Mutex<Chance>,
+    fate: Mutex<Fate>,
+    tally: Arc<Tally>,
 }
 
 impl Proxy {
     /// Stands before the cluster of a kubeconfig, and passes on who asks.
-    pub(crate) fn begin(kubeconfig: &Path) -> Self {
+    pub(crate) fn begin(kubeconfig: &Path, tally: Arc<Tally>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -49,8 +53,9 @@ impl Proxy {
             config.default_retry = false;
             let line = Arc::new(Line {
                 client: Mutex::new(Client::try_from(config.clone()).unwrap()),
-                chance: Mutex::new(Chance::new(1, 1)),
+                fate: Mutex::new(Fate::new()),
                 config,
+                tally,
             });
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -83,7 +88,7 @@ impl Proxy {
 }
 
 /// What happens to a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     None,
     /// It is answered so, and never gets there.
@@ -94,23 +99,57 @@ enum Trouble {
     Cut(u64),
 }
 
-fn trouble(chance: &mut Chance, method: &str, query: &str) -> Trouble {
-    if query.contains("watch=") {
-        return match chance.between(1, 4) {
-            1 => Trouble::Refused(410),
-            2 => Trouble::Refused(500),
-            _ => Trouble::Cut(chance.between(200, 8_000)),
+/// What becomes of requests: each trouble once, as soon as there is a request for it, and then whatever is drawn.
+struct Fate {
+    chance: Chance,
+    watches: Vec<Trouble>,
+    creations: Vec<Trouble>,
+    others: Vec<Trouble>,
+}
+
+impl Fate {
+    fn new() -> Self {
+        let refused = [504, 500, 429].map(Trouble::Refused);
+        Self {
+            chance: Chance::new(1, 1),
+            watches: vec![
+                Trouble::Cut(1_000),
+                Trouble::Refused(500),
+                Trouble::Refused(410),
+            ],
+            // nothing is there that it could be the same as
+            creations: vec![Trouble::Refused(409)],
+            others: [&refused[..], &[Trouble::AnswerLost]].concat(),
+        }
+    }
+
+    fn next(&mut self, method: &str, path: &str, query: &str) -> Trouble {
+        let chance = &mut self.chance;
+        if query.contains("watch=") {
+            let drawn = match chance.between(1, 4) {
+                1 => Trouble::Refused(410),
+                2 => Trouble::Refused(500),
+                _ => Trouble::Cut(chance.between(WATCHED.0, WATCHED.1)),
+            };
+            return self.watches.pop().unwrap_or(drawn);
+        }
+        if method == "POST"
+            && path.ends_with("/jobs")
+            && let Some(trouble) = self.creations.pop()
+        {
+            return trouble;
+        }
+        if !chance.once_in(TROUBLE) {
+            return Trouble::None;
+        }
+        let drawn = match (method, chance.between(1, 5)) {
+            ("POST", 1) => Trouble::Refused(409),
+            (_, 1 | 2) => Trouble::AnswerLost,
+            (_, 3) => Trouble::Refused(429),
+            (_, 4) => Trouble::Refused(500),
+            _ => Trouble::Refused(504),
         };
-    }
-    if !chance.once_in(TROUBLE) {
-        return Trouble::None;
-    }
-    match (method, chance.between(1, 5)) {
-        ("POST", 1) => Trouble::Refused(409),
-        (_, 1 | 2) => Trouble::AnswerLost,
-        (_, 3) => Trouble::Refused(429),
-        (_, 4) => Trouble::Refused(500),
-        _ => Trouble::Refused(504),
+        self.others.pop().unwrap_or(drawn)
     }
 }
 
@@ -134,14 +173,15 @@ async fn pass(State(line): State<Arc<Line>>, mut request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let is_upgrade = request.headers().contains_key("upgrade");
     let trouble = {
-        let mut chance = line.chance.lock().unwrap();
-        match trouble(&mut chance, request.method().as_str(), &query) {
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        match line.fate.lock().unwrap().next(method, path, &query) {
             // asked for again, it would be another command
             Trouble::AnswerLost if is_upgrade => Trouble::Refused(500),
             trouble => trouble,
         }
     };
     if let Trouble::Refused(code) = trouble {
+        line.tally.count(Happened::Refused(code));
         return refusal(code);
     }
     let visitor = is_upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -166,6 +206,7 @@ async fn pass(State(line): State<Arc<Line>>, mut request: Request) -> Response {
         Err(_) => return refusal(504),
     };
     if trouble == Trouble::AnswerLost {
+        line.tally.count(Happened::AnswerLost);
         return refusal(504);
     }
     if let Some(visitor) = visitor
@@ -182,9 +223,12 @@ async fn pass(State(line): State<Arc<Line>>, mut request: Request) -> Response {
     }
     match trouble {
         Trouble::Cut(ms) => {
-            let cut = tokio::time::sleep(Duration::from_millis(ms));
+            let cut = async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                line.tally.count(Happened::WatchCut);
+            };
             answer.map(|body| {
-                let parts = Body::new(body).into_data_stream().take_until(cut);
+                let parts = Body::new(body).into_data_stream().take_until(Box::pin(cut));
                 Body::from_stream(parts)
             })
         }

@@ -46,10 +46,50 @@ pub(crate) enum When {
     After { ms: u64 },
 }
 
-const STATES: [&str; 4] = ["submitted", "starting", "running", "ending"];
+/// The states at which owners are killed; a computation has all but one of them.
+pub(crate) const STATES: [&str; 5] = ["submitted", "starting", "running", "serving", "ending"];
+const OF_COMPUTATIONS: [&str; 4] = ["submitted", "starting", "running", "ending"];
 
-/// The trial of a number.
-pub(crate) fn draw(seed: u64, index: u64) -> Trial {
+/// A lease that is waited for, in seconds.
+const SHORT_LEASE_S: u64 = 10;
+
+/// How many trials are there whatever is drawn: together they have each state, an owner that does not come back, and a bad line.
+pub(crate) const CERTAIN: u64 = 6;
+
+/// The trial of a number; a second one of that number, a third and so on, where the one before came to nothing.
+pub(crate) fn nth(seed: u64, index: u64, again: u64) -> Trial {
+    certain(index).unwrap_or_else(|| draw(seed, index + (again << 32)))
+}
+
+fn certain(index: u64) -> Option<Trial> {
+    let at = |state, more_ms| When::At { state, more_ms };
+    let back = |when| Fate::ComesBack {
+        when,
+        after_ms: 1_000,
+    };
+    let (work, seconds, fate) = match index {
+        0 => (Work::Succeeds, 2, back(at("submitted", 0))),
+        1 => (Work::HasInputs, 3, back(at("starting", 200))),
+        2 => (Work::ExitsWithSeven, 4, back(at("running", 0))),
+        3 => (Work::Session, 2, back(at("serving", 0))),
+        4 => (Work::Succeeds, 3, back(at("ending", 0))),
+        5 => {
+            let when = at("running", 500);
+            (Work::IgnoresSignals, 2, Fate::Dies { when })
+        }
+        CERTAIN.. => return None,
+    };
+    // a short lease is not to end before its owner does
+    let bad_line = !matches!(fate, Fate::Dies { .. });
+    Some(Trial {
+        work,
+        seconds,
+        fate,
+        bad_line,
+    })
+}
+
+fn draw(seed: u64, index: u64) -> Trial {
     let mut chance = Chance::new(seed, index);
     let work = chance.one_of(&[
         Work::Succeeds,
@@ -65,7 +105,10 @@ pub(crate) fn draw(seed: u64, index: u64) -> Trial {
             ms: chance.between(0, 4_000),
         },
         false => When::At {
-            state: chance.one_of(&STATES),
+            state: match work {
+                Work::Session => chance.one_of(&STATES),
+                _ => chance.one_of(&OF_COMPUTATIONS),
+            },
             more_ms: chance.between(0, 500),
         },
     };
@@ -89,7 +132,7 @@ impl Trial {
     /// The lease, in seconds: one that outlasts the weather where the owner is to go on, a short one where its end is waited for.
     pub(crate) fn lease_s(&self) -> u64 {
         match self.fate {
-            Fate::Dies { .. } => 10,
+            Fate::Dies { .. } => SHORT_LEASE_S,
             _ => 150,
         }
     }

@@ -1,0 +1,168 @@
+//! How a trial goes: its owner goes through what was drawn for it, and what comes of it is judged.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::hand::Hand;
+use crate::owner::{LIMIT, Moment, Owner, start};
+use crate::tally::{Happened, Tally};
+use crate::trial::{Fate, STATES, Trial, When, Work};
+
+/// Beside its lease twice over and its grace period, how long what is left without an owner may take: the parts of a cluster that see to
+/// it wait longer each time when they find another part away.
+const SLACK: Duration = Duration::from_secs(300);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How it went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Went {
+    /// As it was drawn.
+    AsDrawn,
+    /// Well, but its owner was to be killed, and its run was over before that.
+    NotKilled,
+}
+
+/// What came of an owner that was to be killed.
+enum Kill {
+    /// It was, and this is the state that it had said last.
+    At(&'static str),
+    /// The outcome came first.
+    TooLate(Value),
+}
+
+/// A trial under way.
+struct Course<'a, H> {
+    hand: &'a H,
+    trial: &'a Trial,
+    tally: &'a Tally,
+    owner: String,
+    folder: TempDir,
+}
+
+/// Goes through a trial, under a name that no other has.
+pub(crate) fn undergo<H: Hand>(
+    hand: &H,
+    trial: &Trial,
+    tally: &Tally,
+    name: &str,
+) -> Result<Went, String> {
+    let course = Course {
+        hand,
+        trial,
+        tally,
+        owner: format!("trial-{}-{name}", std::process::id()),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let begun = Instant::now();
+    let went = course.go();
+    eprintln!(
+        "  {name:>7} {:>4} s {trial:?} {}",
+        begun.elapsed().as_secs(),
+        match &went {
+            Ok(Went::AsDrawn) => "",
+            Ok(Went::NotKilled) => "ended before it was to be killed",
+            Err(_) => "FAILED",
+        }
+    );
+    if went == Ok(Went::AsDrawn) && trial.work == Work::IgnoresSignals {
+        tally.count(Happened::IgnoredSignals);
+    }
+    went.map_err(|reason| {
+        let log = std::fs::read_to_string(course.folder.path().join("stderr")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(40).collect();
+        let log: Vec<_> = lines.into_iter().rev().collect();
+        format!("{reason}\n{}", log.join("\n"))
+    })
+}
+
+impl<H: Hand> Course<'_, H> {
+    fn start(&self) -> Owner {
+        start(self.hand, self.trial, &self.owner, &self.folder)
+    }
+
+    fn go(&self) -> Result<Went, String> {
+        let (when, after_ms) = match &self.trial.fate {
+            Fate::Lives => return self.ends(),
+            Fate::ComesBack { when, after_ms } => (when, Some(*after_ms)),
+            Fate::Dies { when } => (when, None),
+        };
+        let state = match self.kill(when)? {
+            Kill::At(state) => state,
+            Kill::TooLate(outcome) => return self.judge(&outcome).map(|()| Went::NotKilled),
+        };
+        let at = match when {
+            // said or not: see `Owner::is_at`
+            When::At { state, more_ms: 0 } if *state == STATES[0] => STATES[0],
+            _ => state,
+        };
+        self.tally.count(Happened::Killed(at));
+        let Some(after_ms) = after_ms else {
+            return self.goes_away();
+        };
+        std::thread::sleep(Duration::from_millis(after_ms));
+        self.ends()
+    }
+
+    /// Kills an owner at its moment.
+    fn kill(&self, when: &When) -> Result<Kill, String> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            match self.start().kill_at(when)? {
+                Moment::Killed(state) => return Ok(Kill::At(state)),
+                Moment::Outcome(outcome) => return Ok(Kill::TooLate(outcome)),
+                Moment::Ended if Instant::now() > until => {
+                    return Err("it could never be started".to_owned());
+                }
+                Moment::Ended => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Nothing is left without an owner, in time.
+    fn goes_away(&self) -> Result<Went, String> {
+        let lease = Duration::from_secs(2 * self.trial.lease_s() + 10);
+        let until = Instant::now() + lease + SLACK;
+        while Instant::now() < until {
+            let left = self.hand.left(&self.owner);
+            if left.is_some_and(|left| left.is_empty() || left == self.hand.stays(&self.owner)) {
+                return Ok(Went::AsDrawn);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let left = self.hand.left(&self.owner);
+        Err(format!("left without an owner: {left:?}"))
+    }
+
+    /// Sees it through to its end, with whoever starts an owner anew that ended because its executor was away.
+    fn ends(&self) -> Result<Went, String> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            if let Some(outcome) = self.start().outcome()? {
+                return self.judge(&outcome).map(|()| Went::AsDrawn);
+            }
+            if Instant::now() > until {
+                return Err("it could never be started anew".to_owned());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn judge(&self, outcome: &Value) -> Result<(), String> {
+        if !self.trial.allows(outcome) {
+            return Err(format!("it is judged wrongly: {}", outcome["verdict"]));
+        }
+        // an executor that is away can't be asked
+        let until = Instant::now() + LIMIT;
+        loop {
+            match self.hand.left(&self.owner) {
+                Some(left) if left.is_empty() => return Ok(()),
+                Some(left) => return Err(format!("left although its outcome was given: {left:?}")),
+                None if Instant::now() > until => return Err("nobody says what is left".to_owned()),
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! How a trial goes: its owner goes through what was drawn for it, and what comes of it is judged.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::hand::Hand;
+use crate::hand::{Hand, Standing};
 use crate::owner::{LIMIT, Moment, Owner, start};
 use crate::tally::{Happened, Tally};
 use crate::trial::{Fate, STATES, Trial, When, Work};
@@ -15,6 +16,8 @@ use crate::trial::{Fate, STATES, Trial, When, Work};
 const SLACK: Duration = Duration::from_secs(300);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
+/// A lease may be over so much before its end is looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How it went.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,10 +102,16 @@ impl<H: Hand> Course<'_, H> {
             _ => state,
         };
         self.tally.count(Happened::Killed(at));
+        let under_way = match ["running", "serving"].contains(&state) {
+            true => self.under_way(),
+            false => BTreeSet::new(),
+        };
         let Some(after_ms) = after_ms else {
+            self.lasts(&under_way)?;
             return self.goes_away();
         };
         std::thread::sleep(Duration::from_millis(after_ms));
+        self.still(&under_way)?;
         self.ends()
     }
 
@@ -119,6 +128,55 @@ impl<H: Hand> Course<'_, H> {
                 Moment::Ended => std::thread::sleep(PAUSE),
             }
         }
+    }
+
+    /// The runs that nobody has asked the end of; none when the executor is away.
+    fn under_way(&self) -> BTreeSet<String> {
+        let standing = self.hand.standing(&self.owner).unwrap_or_default();
+        let under_way = standing.into_iter().filter(|(_, standing)| match standing {
+            Standing::UnderWay { .. } => true,
+            Standing::Ended | Standing::Over => false,
+        });
+        under_way.map(|(id, _)| id).collect()
+    }
+
+    /// Runs that were under way are still there, or ended by themselves, as far as it can be seen.
+    fn still(&self, runs: &BTreeSet<String>) -> Result<(), String> {
+        let Some(standing) = self.hand.standing(&self.owner) else {
+            return Ok(());
+        };
+        let early = runs.iter().find(|run| match standing.get(*run) {
+            Some(Standing::UnderWay { .. } | Standing::Ended) => false,
+            Some(Standing::Over) | None => true,
+        });
+        early.map_or(Ok(()), |run| {
+            let there: Vec<_> = standing.iter().collect();
+            Err(format!(
+                "{run} was destroyed before its lease was over; there are {there:?}"
+            ))
+        })
+    }
+
+    /// Runs whose owner was killed are there for as long as their lease lasts at least, which is renewed six times in its time.
+    fn lasts(&self, runs: &BTreeSet<String>) -> Result<(), String> {
+        let standing = self.hand.standing(&self.owner).unwrap_or_default();
+        let leases = standing
+            .iter()
+            .filter_map(|(run, standing)| match standing {
+                Standing::UnderWay { leased_for } if runs.contains(run) => Some(*leased_for),
+                _ => None,
+            });
+        let Some(shortest) = leases.min().filter(|_| self.trial.outlasts_a_lease()) else {
+            return Ok(());
+        };
+        let lasts = Duration::from_secs(self.trial.lease_s()) * 2 / 3;
+        let until = Instant::now() + lasts.min(shortest.saturating_sub(LOOK));
+        while Instant::now() < until {
+            self.still(runs)?;
+            std::thread::sleep(PAUSE);
+        }
+        self.tally.count(Happened::KeptForItsLease);
+        Ok(())
     }
 
     /// Nothing is left without an owner, in time.

@@ -1,13 +1,17 @@
 //! What the trials do to an executor, and ask it, without the runner.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::cluster::NODE_ADDRESS;
 use mkys_acceptance::platform::engine::ContainerEngine;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::{engine, static_program};
@@ -29,6 +33,8 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn stays(&self, _owner: &str) -> Vec<String> {
         Vec::new()
     }
+    /// How the runs of an owner stand, by ids that are never given again; `None` when the executor is away.
+    fn standing(&self, owner: &str) -> Option<BTreeMap<String, Standing>>;
     /// Something of it that goes away.
     fn storm(&self, chance: &mut Chance) -> Storm;
     /// What goes away whatever is drawn, in a short run or a long one.
@@ -37,6 +43,20 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn wanted(&self) -> Vec<Happened>;
     /// Takes something of it away and brings it back.
     fn blow(&self, storm: Storm);
+}
+
+/// How a run stands, without its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing has ended it.
+    UnderWay {
+        /// For how long it lives on without its owner, as far as the executor says.
+        leased_for: Duration,
+    },
+    /// It ended by itself, and is still there.
+    Ended,
+    /// Its lease has ended it, or somebody.
+    Over,
 }
 
 /// The only thing of the engine that goes away.
@@ -98,6 +118,29 @@ impl Hand for Engine {
         let words = [&["ps", "--all", "--filter", &label][..], &created].concat();
         let names = self.engine.run(&words).unwrap_or_default();
         names.lines().map(str::to_owned).collect()
+    }
+
+    /// A container's first process waits for the owner, or the end of its lease, when the command has ended.
+    fn standing(&self, owner: &str) -> Option<BTreeMap<String, Standing>> {
+        let label = format!("label=mkys.owner={owner}");
+        let words = [
+            "ps",
+            "--filter",
+            &label,
+            "--no-trunc",
+            "--format",
+            "{{.ID}}",
+        ];
+        let running = self.engine.run(&words).ok()?;
+        let under_way = Standing::UnderWay {
+            leased_for: Duration::MAX,
+        };
+        Some(
+            running
+                .lines()
+                .map(|id| (id.to_owned(), under_way))
+                .collect(),
+        )
     }
 
     fn storm(&self, chance: &mut Chance) -> Storm {
@@ -191,6 +234,27 @@ impl Hand for Cluster {
         Some(names.lines().map(str::to_owned).collect())
     }
 
+    fn standing(&self, owner: &str) -> Option<BTreeMap<String, Standing>> {
+        let label = format!("mkys.univ-lille.fr/owner={owner}");
+        let words = [
+            "get",
+            "jobs",
+            "--namespace",
+            NAMESPACE,
+            "--selector",
+            &label,
+            "--output",
+            "json",
+            "--request-timeout",
+            "5s",
+        ];
+        let listed = self.shared.cluster.kubectl(&words).ok()?;
+        let listed: Value = serde_json::from_str(&listed).ok()?;
+        let jobs = listed["items"].as_array()?.iter();
+        jobs.map(|job| Some((job["metadata"]["uid"].as_str()?.to_owned(), standing(job))))
+            .collect()
+    }
+
     fn storm(&self, chance: &mut Chance) -> Storm {
         let what = chance.one_of(&COMPONENTS);
         // what is longer than a minute is what leases are for
@@ -225,5 +289,32 @@ impl Hand for Cluster {
         std::thread::sleep(Duration::from_millis(storm.away_ms));
         cluster.start_component(storm.what).unwrap();
         self.proxy.reset();
+    }
+}
+
+/// How a run stands by its job.
+fn standing(job: &Value) -> Standing {
+    let conditions = job["status"]["conditions"].as_array();
+    let conditions = || conditions.into_iter().flatten();
+    let is_late = |one: &Value| one["reason"] == "DeadlineExceeded";
+    if !job["metadata"]["deletionTimestamp"].is_null() || conditions().any(is_late) {
+        return Standing::Over;
+    }
+    let ends = ["Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"];
+    let is_end = |one: &Value| ends.iter().any(|end| one["type"] == *end);
+    if conditions().any(is_end) {
+        return Standing::Ended;
+    }
+    let started = job["status"]["startTime"].as_str();
+    let started = started.and_then(|started| started.parse::<Timestamp>().ok());
+    let ends = started.and_then(|started| {
+        let seconds = job["spec"]["activeDeadlineSeconds"].as_i64()?;
+        started.checked_add(SignedDuration::from_secs(seconds)).ok()
+    });
+    let left = ends.map(|ends| ends.duration_since(Timestamp::now()));
+    // one that is over, or not begun, is leased for no time
+    let leased_for = left.and_then(|left| left.try_into().ok());
+    Standing::UnderWay {
+        leased_for: leased_for.unwrap_or_default(),
     }
 }

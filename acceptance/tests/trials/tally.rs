@@ -11,6 +11,8 @@ pub(crate) enum Happened {
     Killed(&'static str),
     /// A run ended before its owner was to be killed, so that another trial was drawn.
     NotKilled,
+    /// A run whose owner had been killed was looked at for as long as it was to be there.
+    KeptForItsLease,
     /// A command that ignores SIGTERM was ended.
     IgnoredSignals,
     /// A request was answered so, and never got there.
@@ -30,6 +32,7 @@ impl fmt::Display for Happened {
         match self {
             Self::Killed(state) => write!(f, "owners killed at {state}"),
             Self::NotKilled => f.write_str("runs that ended too early for a kill"),
+            Self::KeptForItsLease => f.write_str("runs there for their lease"),
             Self::IgnoredSignals => f.write_str("commands that ignored SIGTERM"),
             Self::Refused(code) => write!(f, "requests refused with {code}"),
             Self::AnswerLost => f.write_str("answers lost"),

@@ -120,9 +120,13 @@ fn draw(seed: u64, index: u64) -> Trial {
         },
         _ => Fate::Dies { when },
     };
+    let outlasts_a_lease = matches!(fate, Fate::Dies { .. }) && chance.once_in(2);
     Trial {
         work,
-        seconds: chance.between(2, 8),
+        seconds: match outlasts_a_lease {
+            true => 3 * SHORT_LEASE_S,
+            false => chance.between(2, 8),
+        },
         fate,
         bad_line: chance.once_in(2),
     }
@@ -135,6 +139,12 @@ impl Trial {
             Fate::Dies { .. } => SHORT_LEASE_S,
             _ => 150,
         }
+    }
+
+    /// Whether its command goes on by itself for longer than a short lease.
+    pub(crate) fn outlasts_a_lease(&self) -> bool {
+        // nobody is left to see to a deadline, and a session goes on for ten seconds more
+        matches!(self.work, Work::IgnoresSignals | Work::Session) || self.seconds > SHORT_LEASE_S
     }
 
     /// `run` or `session`.

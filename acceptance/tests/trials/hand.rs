@@ -279,7 +279,11 @@ impl Hand for Cluster {
 
     fn wanted(&self) -> Vec<Happened> {
         let refused = [409, 410, 429, 500, 504].map(Happened::Refused);
-        let others = [Happened::AnswerLost, Happened::WatchCut];
+        let others = [
+            Happened::AnswerLost,
+            Happened::WatchCut,
+            Happened::WatchExpired,
+        ];
         refused.into_iter().chain(others).collect()
     }
 

@@ -1,4 +1,4 @@
-//! A bad line to Kubernetes: a proxy that refuses some requests, loses some answers, and cuts watches.
+//! A bad line to Kubernetes: a proxy that refuses some requests, loses some answers, and cuts watches or lets them grow too old.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use hyper_util::rt::TokioIo;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -97,6 +97,8 @@ enum Trouble {
     AnswerLost,
     /// It is cut off after so many milliseconds.
     Cut(u64),
+    /// After so many milliseconds it says that what it began with is too old.
+    Expired(u64),
 }
 
 /// What becomes of requests: each trouble once, as soon as there is a request for it, and then whatever is drawn.
@@ -115,6 +117,7 @@ impl Fate {
             watches: vec![
                 Trouble::Cut(1_000),
                 Trouble::Refused(500),
+                Trouble::Expired(1_000),
                 Trouble::Refused(410),
             ],
             // nothing is there that it could be the same as
@@ -126,9 +129,10 @@ impl Fate {
     fn next(&mut self, method: &str, path: &str, query: &str) -> Trouble {
         let chance = &mut self.chance;
         if query.contains("watch=") {
-            let drawn = match chance.between(1, 4) {
+            let drawn = match chance.between(1, 5) {
                 1 => Trouble::Refused(410),
                 2 => Trouble::Refused(500),
+                3 => Trouble::Expired(chance.between(WATCHED.0, WATCHED.1)),
                 _ => Trouble::Cut(chance.between(WATCHED.0, WATCHED.1)),
             };
             return self.watches.pop().unwrap_or(drawn);
@@ -153,7 +157,7 @@ impl Fate {
     }
 }
 
-fn refusal(code: u16) -> Response {
+fn status(code: u16) -> Value {
     let reason = match code {
         409 => "AlreadyExists",
         410 => "Expired",
@@ -161,12 +165,33 @@ fn refusal(code: u16) -> Response {
         504 => "Timeout",
         _ => "InternalError",
     };
-    let status = json!({
+    json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
         "message": "the trial's proxy says so",
-    });
+    })
+}
+
+fn refusal(code: u16) -> Response {
+    let status = axum::Json(status(code));
     let code = axum::http::StatusCode::from_u16(code).unwrap();
-    (code, axum::Json(status)).into_response()
+    (code, status).into_response()
+}
+
+/// A watch that goes on for so long, and is told within it that it is too old: there are no half events before that.
+fn expired(body: Body, ms: u64, tally: Arc<Tally>) -> Body {
+    let mut half = Vec::new();
+    let events = body.into_data_stream().map(move |part| {
+        half.extend(part?);
+        let whole = half.iter().rposition(|byte| *byte == b'\n');
+        let whole = whole.map_or(0, |end| end + 1);
+        Ok::<_, axum::Error>(half.drain(..whole).collect::<Vec<u8>>())
+    });
+    let events = events.take_until(tokio::time::sleep(Duration::from_millis(ms)));
+    let last = stream::once(async move {
+        tally.count(Happened::WatchExpired);
+        Ok(format!("{}\n", json!({ "type": "ERROR", "object": status(410) })).into_bytes())
+    });
+    Body::from_stream(events.chain(last))
 }
 
 async fn pass(State(line): State<Arc<Line>>, mut request: Request) -> Response {
@@ -232,6 +257,31 @@ async fn pass(State(line): State<Arc<Line>>, mut request: Request) -> Response {
                 Body::from_stream(parts)
             })
         }
+        Trouble::Expired(ms) if answer.status().is_success() => {
+            answer.map(|body| expired(Body::new(body), ms, Arc::clone(&line.tally)))
+        }
         _ => answer.map(Body::new),
     }
+}
+
+#[test]
+fn a_watch_that_is_too_old_ends_after_a_whole_event() {
+    let parts = ["{\"a\":1}\n{\"b\"", ":2}\n{\"half"];
+    let body = Body::from_stream(stream::iter(parts.map(Ok::<_, axum::Error>)));
+    let tally = Arc::<Tally>::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let all = async { axum::body::to_bytes(expired(body, 60_000, Arc::clone(&tally)), 4096).await };
+    let all = runtime.unwrap().block_on(all).unwrap();
+    let all = String::from_utf8(all.to_vec()).unwrap();
+    let events: Vec<Value> = all
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events[..2], [json!({ "a": 1 }), json!({ "b": 2 })]);
+    assert_eq!(events[2]["type"], "ERROR");
+    assert_eq!(events[2]["object"]["code"], 410);
+    assert_eq!(events.len(), 3);
+    assert!(tally.missing(&[Happened::WatchExpired]).is_empty());
 }

@@ -21,6 +21,8 @@ pub(crate) enum Happened {
     AnswerLost,
     /// A watch was cut off.
     WatchCut,
+    /// A watch said of itself that it was too old, after it had been answered.
+    WatchExpired,
     /// Something of the executor went away.
     Away(&'static str),
     /// The same, for a minute.
@@ -37,6 +39,7 @@ impl fmt::Display for Happened {
             Self::Refused(code) => write!(f, "requests refused with {code}"),
             Self::AnswerLost => f.write_str("answers lost"),
             Self::WatchCut => f.write_str("watches cut"),
+            Self::WatchExpired => f.write_str("watches ended by a 410 in them"),
             Self::Away(what) => write!(f, "{what} away"),
             Self::AwayForAMinute(what) => write!(f, "{what} away for a minute"),
         }

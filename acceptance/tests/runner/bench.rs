@@ -20,9 +20,11 @@ use uuid::Uuid;
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// An executor for a story.
-pub(crate) trait Bench {
+pub(crate) trait Bench: Sized {
     type Executor: Executor;
 
+    /// The same bench for another owner.
+    fn other(&self) -> Self;
     /// The executor as its owner has it; again after it was dropped.
     async fn executor(&self) -> Self::Executor;
     /// An image with `/bin/sh` and what busybox has beside it.
@@ -124,12 +126,21 @@ fn shell() -> PathBuf {
     tree
 }
 
+/// The name of an owner that nobody else is.
+pub(crate) fn owner() -> String {
+    format!("story-{}", &Uuid::new_v4().simple().to_string()[..8])
+}
+
 impl EngineBench {
     pub(crate) async fn new() -> Self {
         let (engine, image) = tokio::task::spawn_blocking(engine).await.unwrap();
+        Self::of(engine.clone(), image)
+    }
+
+    fn of(engine: ContainerEngine, image: &'static str) -> Self {
         Self {
-            engine: engine.clone(),
-            owner: format!("story-{}", &Uuid::new_v4().simple().to_string()[..8]),
+            engine,
+            owner: owner(),
             folder: tempfile::tempdir().unwrap(),
             image,
         }
@@ -166,6 +177,10 @@ impl EngineBench {
 
 impl Bench for EngineBench {
     type Executor = Engine;
+
+    fn other(&self) -> Self {
+        Self::of(self.engine.clone(), self.image)
+    }
 
     async fn executor(&self) -> Engine {
         Engine::connect(self.settings()).await.unwrap()

@@ -9,9 +9,8 @@ use mkys_acceptance::place::Place;
 use mkys_acceptance::platform::cluster::{self, Cluster};
 use mkys_runner::kubernetes::Place as Where;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
-use uuid::Uuid;
 
-use crate::bench::{Bench, engine, static_program};
+use crate::bench::{Bench, engine, owner, static_program};
 
 /// Where stories are, unless they need a namespace of their own.
 pub(crate) const NAMESPACE: &str = "stories";
@@ -73,7 +72,7 @@ impl ClusterBench {
         let shared = tokio::task::spawn_blocking(shared).await.unwrap();
         Self {
             shared,
-            owner: format!("story-{}", &Uuid::new_v4().simple().to_string()[..8]),
+            owner: owner(),
             namespace: NAMESPACE.to_owned(),
             kubeconfig: shared.kubeconfig.clone(),
         }
@@ -153,6 +152,15 @@ impl ClusterBench {
 
 impl Bench for ClusterBench {
     type Executor = Kubernetes;
+
+    fn other(&self) -> Self {
+        Self {
+            shared: self.shared,
+            owner: owner(),
+            namespace: self.namespace.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+        }
+    }
 
     async fn executor(&self) -> Kubernetes {
         Kubernetes::connect(self.settings()).await.unwrap()

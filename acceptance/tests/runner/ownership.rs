@@ -131,16 +131,42 @@ pub(crate) async fn without_an_owner_nothing_is_left(bench: &impl Bench) {
 }
 
 pub(crate) async fn runs_of_others_are_left_alone(bench: &impl Bench) {
-    let runner = runner(bench).await;
-    let run = runner
-        .compute(line(bench, "trap 'exit 0' TERM; while :; do sleep 1; done"))
-        .await
-        .unwrap();
-    until_running(&run).await;
+    const ENDLESS: &str = "trap 'exit 0' TERM; while :; do sleep 1; done";
+    let other = bench.other();
+    let others = runner(&other).await;
+    let theirs = others.compute(line(&other, ENDLESS)).await.unwrap();
+    until_running(&theirs).await;
+    let (running, there) = (theirs.state(), others.audit().await.unwrap());
+
+    let first = runner(bench).await;
+    assert_eq!(first.runs().len(), 0, "it took over a run of another");
+    assert_eq!(first.audit().await.unwrap(), []);
+    // what they named a run is no matter
+    let own = first.compute(line(bench, ENDLESS)).await.unwrap();
+    until_running(&own).await;
+    let audited = first.audit().await.unwrap();
+    assert!(!audited.is_empty());
+    assert!(
+        !audited.iter().any(|one| there.contains(one)),
+        "{audited:?}"
+    );
+    drop(own);
+    first.close().await;
+
+    let second = runner(bench).await;
     // it lives for longer than its lease, since somebody renews it
     tokio::time::sleep(bench.lease() + Duration::from_secs(6)).await;
-    assert_eq!(bench.left().await.len(), 1);
-    assert!(run.state().verdict().is_none());
-    run.end();
-    run.finish().await.unwrap();
+    let runs = second.runs();
+    assert_eq!(runs.len(), 1);
+    assert!(runs[0].state().verdict().is_none());
+    runs[0].end();
+    runs[0].finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+    second.close().await;
+
+    assert_eq!(others.audit().await.unwrap(), there);
+    assert_eq!(theirs.state(), running);
+    theirs.end();
+    theirs.finish().await.unwrap();
+    assert_eq!(other.left().await, Vec::<String>::new());
 }

@@ -46,6 +46,7 @@ mod run;
 mod runner;
 mod spec;
 mod state;
+mod trace;
 mod verdict;
 mod watchers;
 mod whole;
@@ -70,6 +71,7 @@ pub use spec::{
     SecretName, Session, SpecError, TextError, Toleration, Variable,
 };
 pub use state::{Event, Observation, State, Wants};
+pub use trace::Trace;
 pub use verdict::{Cause, Failure, Verdict};
 
 /// The pages that a user reads, so that their examples compile.

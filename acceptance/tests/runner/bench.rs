@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use mkys_acceptance::place::Place;
+use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::engine::ContainerEngine;
 use mkys_runner::engine::{Engine, EngineSettings};
 use mkys_runner::{
@@ -25,6 +27,8 @@ pub(crate) trait Bench: Sized {
 
     /// The same bench for another owner.
     fn other(&self) -> Self;
+    /// `mkys-run` on this executor, as anybody has it.
+    fn mkys_run(&self) -> Command;
     /// The executor as its owner has it; again after it was dropped.
     async fn executor(&self) -> Self::Executor;
     /// An image with `/bin/sh` and what busybox has beside it.
@@ -180,6 +184,16 @@ impl Bench for EngineBench {
 
     fn other(&self) -> Self {
         Self::of(self.engine.clone(), self.image)
+    }
+
+    fn mkys_run(&self) -> Command {
+        let settings = self.settings();
+        let mut command = Command::new(built("mkys-run").unwrap());
+        command
+            .env("MKYS_ENGINE", self.engine.socket())
+            .env("MKYS_INIT_PROGRAM", settings.init)
+            .env("MKYS_RUN_DIRECTORY", settings.directory);
+        command
     }
 
     async fn executor(&self) -> Engine {

@@ -1,5 +1,6 @@
 //! What holds for Kubernetes alone.
 
+use std::process::Output;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -235,6 +236,57 @@ fn where_it_is_put_is_passed_on() {
         assert_eq!(pod["nodeSelector"]["kubernetes.io/os"], "linux");
         run.end();
         run.finish().await.unwrap();
+    });
+}
+
+/// What `mkys-run` says of the runs of a story.
+async fn mkys_run(bench: &ClusterBench, words: &[&str]) -> Output {
+    let mut command = bench.mkys_run();
+    command.args(words).args(["--owner", &bench.owner]);
+    let asked = tokio::task::spawn_blocking(move || command.output().unwrap());
+    asked.await.unwrap()
+}
+
+#[test]
+fn an_audit_tells_what_is_no_run_any_more() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let mut settings = bench.settings();
+        settings.reach = Reach::NodePort;
+        // nothing ends it meanwhile
+        settings.lease = SignedDuration::from_mins(5);
+        let executor = Kubernetes::connect(settings).await.unwrap();
+        let runner = Runner::start(executor).await.unwrap();
+        let game = Session::builder()
+            .name("chess".parse().unwrap())
+            .container(shell_line(&bench, ENDLESS))
+            .port(8080)
+            .build();
+        let run = runner.play(game).unwrap();
+        until_running(&run).await;
+        runner.close().await;
+        let job = bench.listed("jobs").await.remove(0);
+        let away = ["delete", &job, "--namespace", "stories", "--cascade=orphan"];
+        bench.kubectl(&away).await;
+
+        let listed = mkys_run(&bench, &["list", "--json"]).await;
+        let audit = mkys_run(&bench, &["audit", "--json"]).await;
+        let label = format!("mkys.univ-lille.fr/owner={}", bench.owner);
+        let words = ["delete", "pods,services", "--namespace", "stories"];
+        let words = [&words[..], &["--now", "--selector", &label]].concat();
+        bench.kubectl(&words).await;
+        assert_eq!(listed.stdout, b"[]\n");
+        assert_eq!(audit.status.code(), Some(1), "{audit:?}");
+        let found: Value = serde_json::from_slice(&audit.stdout).unwrap();
+        let kinds: Vec<_> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["kind"])
+            .collect();
+        assert_eq!(kinds, ["pod", "service"], "{found}");
+        let audit = mkys_run(&bench, &["audit"]).await;
+        assert!(audit.status.success(), "{audit:?}");
     });
 }
 

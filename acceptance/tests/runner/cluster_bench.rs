@@ -1,11 +1,13 @@
 //! A Kubernetes cluster that stories stand on, used with the rights that `docs/runner/role.yaml` gives and no more.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use mkys_acceptance::place::Place;
+use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::cluster::{self, Cluster};
 use mkys_runner::kubernetes::Place as Where;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
@@ -160,6 +162,17 @@ impl Bench for ClusterBench {
             namespace: self.namespace.clone(),
             kubeconfig: self.kubeconfig.clone(),
         }
+    }
+
+    fn mkys_run(&self) -> Command {
+        let mut command = Command::new(built("mkys-run").unwrap());
+        command
+            .args(["--kubernetes", "--namespace", &self.namespace])
+            .args(["--keeper", &self.shared.keeper])
+            .args(["--edge", &format!("{}/32", self.host())])
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig);
+        command
     }
 
     async fn executor(&self) -> Kubernetes {

@@ -1,11 +1,11 @@
-//! `mkys-run`, as a person uses it.
+//! `mkys-run` on a container engine, as a person uses it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use mkys_acceptance::platform::built;
+use serde_json::Value;
 
 use crate::bench::{Bench, EngineBench, tell};
 
@@ -16,14 +16,8 @@ fn mkys_run(bench: &EngineBench, words: &[&str]) -> Command {
 }
 
 fn without_owner(bench: &EngineBench, words: &[&str]) -> Command {
-    let settings = bench.settings();
-    let mut command = Command::new(built("mkys-run").unwrap());
-    command
-        .args(words)
-        .current_dir(bench.folder.path())
-        .env("MKYS_ENGINE", bench.engine.socket())
-        .env("MKYS_INIT_PROGRAM", settings.init)
-        .env("MKYS_RUN_DIRECTORY", settings.directory);
+    let mut command = bench.mkys_run();
+    command.args(words).current_dir(bench.folder.path());
     command
 }
 
@@ -232,6 +226,25 @@ fn a_run_can_be_looked_at_and_stopped_by_others() {
             said(&output)
         );
         assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn an_audit_tells_a_container_that_nobody_can_read() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let (label, name) = (format!("mkys.owner={}", bench.owner), &bench.owner);
+        let make = ["create", "--label", &label, "--name", name, bench.image()];
+        bench.engine.run(&make).unwrap();
+        let listed = mkys_run(&bench, &["list"]).output().unwrap();
+        let audit = mkys_run(&bench, &["audit", "--json"]).output().unwrap();
+        bench.engine.run(&["rm", "--force", name]).unwrap();
+        assert_eq!(said(&listed), "no runs are there\n");
+        assert_eq!(audit.status.code(), Some(1), "{audit:?}");
+        let found: Value = serde_json::from_slice(&audit.stdout).unwrap();
+        assert_eq!(found[0]["name"], **name, "{found}");
+        let audit = mkys_run(&bench, &["audit"]).output().unwrap();
+        assert!(audit.status.success(), "{audit:?}");
     });
 }
 

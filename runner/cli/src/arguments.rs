@@ -114,7 +114,7 @@ pub(crate) enum Command {
         /// Its name
         run: RunName,
     },
-    /// Lists whatever of runs is there; fails if something is
+    /// Lists whatever of runs is there, also what is no run any more; fails if something is
     Audit {
         /// As JSON
         #[arg(long)]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use futures_util::stream::BoxStream;
 use mkys_runner::engine::{self, Engine, EngineSettings};
 use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
-use mkys_runner::{ExecutorError, Listed, LogLine, Owner};
+use mkys_runner::{ExecutorError, Listed, LogLine, Owner, Trace};
 
 use crate::arguments::{ClusterArguments, EngineArguments, Executors};
 
@@ -111,6 +111,13 @@ impl Inspector {
         match self {
             Self::Engine(inspector) => inspector.runs(owner).await,
             Self::Kubernetes(inspector) => inspector.runs(owner).await,
+        }
+    }
+
+    pub(crate) async fn traces(&self, owner: Option<&Owner>) -> Result<Vec<Trace>, ExecutorError> {
+        match self {
+            Self::Engine(inspector) => inspector.traces(owner).await,
+            Self::Kubernetes(inspector) => inspector.traces(owner).await,
         }
     }
 

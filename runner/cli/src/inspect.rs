@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use mkys_runner::{Listed, RunName, Work};
+use mkys_runner::{Listed, RunName, Trace, Work};
 
 use crate::arguments::Executors;
 use crate::executor::{self, Connected, Inspector};
@@ -84,24 +84,33 @@ pub(crate) async fn cancel(arguments: &Executors, name: &RunName) -> Result<Exit
 }
 
 pub(crate) async fn audit(arguments: &Executors, json: bool) -> Result<ExitCode> {
-    let runs = Inspector::connect(arguments)
-        .await?
-        .runs(arguments.owner.as_ref())
-        .await?;
-    let clean = runs.is_empty();
-    match (clean, json) {
+    let inspector = Inspector::connect(arguments).await?;
+    let traces = inspector.traces(arguments.owner.as_ref()).await?;
+    match (traces.is_empty(), json) {
+        (_, true) => print(&serde_json::to_string(&traces)?),
         (true, false) => say("nothing of any run is there"),
-        (false, false) if runs.len() == 1 => say("one run is there:"),
-        (false, false) => say(&format!("{} runs are there:", runs.len())),
-        _ => {}
+        (false, false) => table(&traces),
     }
-    if json || !clean {
-        list(arguments, json).await?;
-    }
-    Ok(match clean {
+    Ok(match traces.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+fn table(traces: &[Trace]) {
+    let line = |kind: &str, owner: &str, status: &str, name: &str| {
+        print(&format!("{kind:<10} {owner:<16} {status:<22} {name}"));
+    };
+    line("KIND", "OWNER", "STATUS", "NAME");
+    for trace in traces {
+        let Trace {
+            owner,
+            kind,
+            name,
+            status,
+        } = trace;
+        line(kind, owner, status, name);
+    }
 }
 
 pub(crate) async fn doctor(arguments: &Executors) -> Result<ExitCode> {

@@ -13,6 +13,7 @@ use super::images::Ready;
 use super::{EngineSettings, INIT, OWNER_DIRECTORY, SOCKET, failure};
 use crate::plan::{Plan, Work, hex};
 use crate::spec::{Owner, RunName};
+use crate::trace::Trace;
 use crate::verdict::{Cause, Failure};
 
 const OWNER: &str = "mkys.owner";
@@ -74,6 +75,18 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
         is_only_created: container.state == Some(ContainerSummaryStateEnum::CREATED),
         networks: networks.unwrap_or_default().into_keys().collect(),
     })
+}
+
+/// What is seen of a container from outside.
+pub(super) fn trace(container: ContainerSummary) -> Trace {
+    let owner = container.labels.and_then(|mut labels| labels.remove(OWNER));
+    let names = container.names.unwrap_or_default().join(" ");
+    Trace {
+        owner: owner.unwrap_or_default(),
+        kind: "container",
+        name: names.trim_start_matches('/').to_owned(),
+        status: container.status.unwrap_or_default(),
+    }
 }
 
 /// What a room carries.

@@ -11,6 +11,7 @@ use crate::executor::ExecutorError;
 use crate::listed::Listed;
 use crate::log::{LogLine, LogPlace};
 use crate::spec::Owner;
+use crate::trace::Trace;
 
 /// Looks at runs, whoever's they are. It owns none, so it can be there beside their owners.
 #[derive(Clone, Debug)]
@@ -62,6 +63,20 @@ impl Inspector {
             .collect();
         runs.sort_by_key(|run| run.plan.submitted);
         Ok(runs)
+    }
+
+    /// Every container that carries the label of an owner, or of any, whether or not it can be told what it runs. Networks are owners' and
+    /// used again, and not among them.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not answer.
+    pub async fn traces(&self, owner: Option<&Owner>) -> Result<Vec<Trace>, ExecutorError> {
+        let listed = watch::listed(&self.docker, owner).await;
+        let listed = listed.map_err(|error| self.error("list containers".to_owned(), error))?;
+        let mut traces: Vec<_> = listed.into_iter().map(body::trace).collect();
+        traces.sort();
+        Ok(traces)
     }
 
     /// What a run writes, as [`Runner::logs`](crate::Runner::logs) gives it.

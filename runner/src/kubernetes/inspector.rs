@@ -2,9 +2,9 @@
 
 use futures_util::stream::BoxStream;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 
 use super::settings::{Place, unreachable};
 use super::{KubernetesError, logs, names, plan_of, unless_absent, within};
@@ -12,12 +12,17 @@ use crate::executor::ExecutorError;
 use crate::listed::Listed;
 use crate::log::{LogLine, LogPlace};
 use crate::spec::Owner;
+use crate::trace::Trace;
+
+/// The status of what was deleted and is still there.
+const GOING: &str = "going";
 
 /// Looks at runs of one namespace, whoever's they are. It owns none, so it can be there beside their owners.
 #[derive(Clone, Debug)]
 pub struct Inspector {
     jobs: Api<Job>,
     pods: Api<Pod>,
+    services: Api<Service>,
     name: String,
 }
 
@@ -37,7 +42,8 @@ impl Inspector {
             .map_err(unreachable(&cluster))?;
         Ok(Self {
             jobs: Api::namespaced(client.clone(), &namespace),
-            pods: Api::namespaced(client, &namespace),
+            pods: Api::namespaced(client.clone(), &namespace),
+            services: Api::namespaced(client, &namespace),
             name: format!("Kubernetes at {cluster}, namespace {namespace}"),
         })
     }
@@ -63,6 +69,33 @@ impl Inspector {
         let mut runs: Vec<Listed> = listed.into_iter().filter_map(listed_of).collect();
         runs.sort_by_key(|run| run.plan.submitted);
         Ok(runs)
+    }
+
+    /// Everything that carries the label of an owner, or of any: jobs, pods whose job is gone as well, and services. The namespace's
+    /// network policies are nobody's, and not among them.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not answer, or does not let its caller look.
+    pub async fn traces(&self, owner: Option<&Owner>) -> Result<Vec<Trace>, ExecutorError> {
+        let of = owner.map_or_else(|| names::OWNER.to_owned(), names::of_owner);
+        let of = ListParams::default().labels(&of);
+        let failed = |what| move |error| self.error(format!("list {what}"), error);
+        let jobs = within(self.jobs.list(&of)).await;
+        let pods = within(self.pods.list(&of)).await;
+        let services = within(self.services.list_metadata(&of)).await;
+        let jobs = jobs.map_err(failed("jobs"))?.into_iter();
+        let jobs = jobs.map(|job| trace("job", &job, status(&job)));
+        let pods = pods.map_err(failed("pods"))?.into_iter();
+        let pods = pods.map(|pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.clone());
+            trace("pod", &pod, phase.unwrap_or_default().to_lowercase())
+        });
+        let services = services.map_err(failed("services"))?.into_iter();
+        let services = services.map(|service| trace("service", &service, "active".to_owned()));
+        let mut traces: Vec<_> = jobs.chain(pods).chain(services).collect();
+        traces.sort();
+        Ok(traces)
     }
 
     /// What a run writes, as [`Runner::logs`](crate::Runner::logs) gives it.
@@ -98,22 +131,40 @@ impl Inspector {
 
 fn listed_of(job: Job) -> Option<Listed> {
     let plan = plan_of(&job)?;
-    let owner = job.metadata.labels?.get(names::OWNER)?.parse().ok()?;
-    let is_going = job.metadata.deletion_timestamp.is_some();
-    let status = job.status.unwrap_or_default();
-    let ended = status.conditions.iter().flatten();
-    let ended = ended
-        .filter(|condition| condition.status == "True")
-        .find(|condition| ["Complete", "Failed"].contains(&condition.type_.as_str()));
-    let status = match (is_going, ended, status.active) {
-        (true, ..) => "going".to_owned(),
-        (false, Some(ended), _) => ended.type_.to_lowercase(),
-        (false, None, Some(1..)) => "active".to_owned(),
-        (false, None, _) => "waiting".to_owned(),
+    let status = match job.metadata.deletion_timestamp {
+        Some(_) => GOING.to_owned(),
+        None => status(&job),
     };
+    let owner = job.metadata.labels?.get(names::OWNER)?.parse().ok()?;
     Some(Listed {
         owner,
         plan,
         status,
     })
+}
+
+/// How a job that nobody has deleted is.
+fn status(job: &Job) -> String {
+    let status = job.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let ended = conditions.into_iter().flatten();
+    let ended = ended
+        .filter(|condition| condition.status == "True")
+        .find(|condition| ["Complete", "Failed"].contains(&condition.type_.as_str()));
+    match (ended, status.and_then(|status| status.active)) {
+        (Some(ended), _) => ended.type_.to_lowercase(),
+        (None, Some(1..)) => "active".to_owned(),
+        (None, _) => "waiting".to_owned(),
+    }
+}
+
+fn trace(kind: &'static str, of: &impl ResourceExt, status: String) -> Trace {
+    let owner = of.labels().get(names::OWNER).cloned();
+    let is_going = of.meta().deletion_timestamp.is_some();
+    Trace {
+        owner: owner.unwrap_or_default(),
+        kind,
+        name: of.name_any(),
+        status: if is_going { GOING.to_owned() } else { status },
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) trait Bench: Sized {
 
     /// The same bench for another owner.
     fn other(&self) -> Self;
+    /// The owner.
+    fn owner(&self) -> &str;
     /// `mkys-run` on this executor, as anybody has it.
     fn mkys_run(&self) -> Command;
     /// The executor as its owner has it; again after it was dropped.
@@ -184,6 +186,10 @@ impl Bench for EngineBench {
 
     fn other(&self) -> Self {
         Self::of(self.engine.clone(), self.image)
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
     }
 
     fn mkys_run(&self) -> Command {

@@ -291,6 +291,22 @@ fn an_audit_tells_what_is_no_run_any_more() {
 }
 
 #[test]
+fn a_doctor_says_which_rights_are_missing() {
+    tell(async {
+        let bench = ClusterBench::with(
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: runner}, rules: []}",
+        )
+        .await;
+        let output = mkys_run(&bench, &["doctor"]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.starts_with("FAIL"), "{told}");
+        assert!(told.contains("create jobs"), "{told}");
+        bench.gone().await;
+    });
+}
+
+#[test]
 fn what_its_job_says_is_what_holds() {
     tell(async {
         let bench = ClusterBench::new().await;

@@ -164,6 +164,10 @@ impl Bench for ClusterBench {
         }
     }
 
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
     fn mkys_run(&self) -> Command {
         let mut command = Command::new(built("mkys-run").unwrap());
         command

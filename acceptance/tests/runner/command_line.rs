@@ -1,10 +1,11 @@
-//! `mkys-run` on a container engine, as a person uses it.
+//! `mkys-run` on a container engine, as a person uses it; what is the same on any executor is in `terminal.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use mkys_acceptance::platform::built;
 use serde_json::Value;
 
 use crate::bench::{Bench, EngineBench, tell};
@@ -246,6 +247,61 @@ fn an_audit_tells_a_container_that_nobody_can_read() {
         let audit = mkys_run(&bench, &["audit"]).output().unwrap();
         assert!(audit.status.success(), "{audit:?}");
     });
+}
+
+#[test]
+fn a_doctor_names_what_is_not_there() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut command = mkys_run(&bench, &["doctor"]);
+        command.args(["--engine", "/nowhere.sock", "--init", "/nowhere"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stdout);
+        for words in [
+            "no container engine answers at /nowhere.sock",
+            "/nowhere is not the static mkys-init",
+        ] {
+            let fault = told.lines().find(|line| line.contains(words));
+            assert!(fault.is_some_and(|line| line.starts_with("FAIL")), "{told}");
+        }
+    });
+}
+
+#[test]
+fn it_prints_the_schemas_that_are_committed() {
+    for kind in ["computation", "session"] {
+        let mut command = Command::new(built("mkys-run").unwrap());
+        let output = command.args(["schema", kind]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let file = format!(
+            "{}/../docs/runner/{kind}.schema.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let committed = std::fs::read_to_string(file).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            committed.trim()
+        );
+    }
+}
+
+#[test]
+fn a_shell_completes_its_words() {
+    let mut command = Command::new(built("mkys-run").unwrap());
+    let script = command.args(["completions", "bash"]).output().unwrap();
+    assert!(script.status.success(), "{}", said(&script));
+    let mut script = String::from_utf8(script.stdout).unwrap();
+    // as bash does when somebody has typed the first letters
+    script += "\ncompleted=$(complete -p mkys-run | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n\
+               COMP_WORDS=(mkys-run com); COMP_CWORD=1; $completed mkys-run com mkys-run\n\
+               echo \"${COMPREPLY[@]}\"\n";
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "completions",
+        "{output:?}"
+    );
 }
 
 /// A crate that others can read, by the validator of those who made the profile.

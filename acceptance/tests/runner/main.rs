@@ -22,6 +22,7 @@ mod failure;
 mod full_disk;
 mod ownership;
 mod session;
+mod terminal;
 mod through_the_edge;
 
 /// The edge of the stories that are told of it alone.
@@ -95,6 +96,11 @@ macro_rules! conformance {
                     a_new_owner_goes_on_where_the_one_before_stopped,
                     without_an_owner_nothing_is_left,
                     runs_of_others_are_left_alone,
+                }
+                terminal {
+                    others_list_it_read_its_log_and_stop_it,
+                    what_was_recorded_is_run_again,
+                    a_doctor_finds_nothing_wrong,
                 }
             }
         }

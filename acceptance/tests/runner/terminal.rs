@@ -1,0 +1,130 @@
+//! `mkys-run` on any executor: what a person sees and does who is not the owner of a run.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bench::Bench;
+
+fn mkys_run(bench: &impl Bench, folder: &TempDir, words: &[&str]) -> Command {
+    let mut command = bench.mkys_run();
+    command
+        .args(words)
+        .args(["--owner", bench.owner()])
+        .args(["--lease", &format!("{}s", bench.lease().as_secs())])
+        .current_dir(folder.path());
+    command
+}
+
+fn ask(bench: &impl Bench, folder: &TempDir, words: &[&str]) -> Output {
+    mkys_run(bench, folder, words).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn read(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A computation named `one` that is a line of shell, in a file.
+fn spec(bench: &impl Bench, folder: &Path, line: &str, inputs: Value, results: Value) -> String {
+    let file = folder.join("spec.json");
+    let spec = json!({
+        "name": "one",
+        "container": {
+            "image": bench.image(), "command": ["/bin/sh", "-c", line],
+            "resources": { "cpu_millis": 200, "memory_mib": 256 },
+        },
+        "inputs": inputs, "results": results,
+    });
+    std::fs::write(&file, spec.to_string()).unwrap();
+    file.display().to_string()
+}
+
+pub(crate) async fn others_list_it_read_its_log_and_stop_it(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "trap 'exit 0' TERM; echo goes on; while :; do sleep 1; done";
+    let file = spec(bench, folder.path(), line, json!({}), json!([]));
+    let mut child = mkys_run(bench, &folder, &["run", &file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "goes on");
+    let ask = |words: &[&str]| ask(bench, &folder, words);
+
+    let listed = printed(&ask(&["list"]));
+    let row = listed.lines().nth(1).unwrap_or_default();
+    for word in ["one", bench.owner(), "computation", bench.image()] {
+        assert!(row.contains(word), "{listed}");
+    }
+    let listed = read(&ask(&["list", "--json"]));
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed[0]["owner"], *bench.owner());
+    assert_eq!(listed[0]["plan"]["name"], "one");
+
+    assert_eq!(printed(&ask(&["logs", "one"])), "goes on\n");
+    let none = said(&ask(&["logs", "two"]));
+    assert!(none.contains("no run named two is there"), "{none}");
+
+    let audited = ask(&["audit", "--json"]);
+    assert_eq!(audited.status.code(), Some(1), "{audited:?}");
+    let (audited, table) = (read(&audited), printed(&ask(&["audit"])));
+    assert!(!audited.as_array().unwrap().is_empty());
+    for trace in audited.as_array().unwrap() {
+        assert_eq!(trace["owner"], *bench.owner(), "{audited}");
+        assert!(table.contains(trace["name"].as_str().unwrap()), "{table}");
+    }
+
+    let stopped = ask(&["cancel", "one"]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        said(&output).contains("failed: evicted"),
+        "{}",
+        said(&output)
+    );
+    let audited = ask(&["audit"]);
+    assert!(audited.status.success(), "{}", printed(&audited));
+    assert_eq!(said(&audited), "nothing of any run is there\n");
+    assert_eq!(read(&ask(&["audit", "--json"])), json!([]));
+    assert_eq!(said(&ask(&["list"])), "no runs are there\n");
+}
+
+pub(crate) async fn what_was_recorded_is_run_again(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let (inputs, results) = (json!({ "a": { "text": "42" } }), json!(["b"]));
+    let line = "cat /mkys/in/a >/mkys/out/b";
+    let file = spec(bench, folder.path(), line, inputs, results);
+    let ask = |words: &[&str]| ask(bench, &folder, words);
+    let first = ask(&["run", &file, "--results", "first"]);
+    assert!(first.status.success(), "{}", said(&first));
+    let second = ask(&["replay", "first/one", "--results", "second"]);
+    assert!(second.status.success(), "{}", said(&second));
+    assert!(
+        said(&second).ends_with("the same as recorded\n"),
+        "{}",
+        said(&second)
+    );
+    let again = std::fs::read_to_string(folder.path().join("second/one/out/b"));
+    assert_eq!(again.unwrap(), "42");
+}
+
+pub(crate) async fn a_doctor_finds_nothing_wrong(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = ask(bench, &folder, &["doctor"]);
+    assert!(output.status.success(), "{}", printed(&output));
+    let told = printed(&output);
+    assert!(!told.is_empty());
+    assert!(told.lines().all(|line| line.starts_with("ok ")), "{told}");
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesError, Reach};
-use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, Verdict};
-use serde_json::Value;
+use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, State, Toleration, Verdict};
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, fails, line, outcome, runner, shell_line, tell, until_running};
 use crate::cluster_bench::ClusterBench;
@@ -215,27 +215,104 @@ fn gpus_are_given_and_waited_for() {
 fn where_it_is_put_is_passed_on() {
     tell(async {
         let bench = ClusterBench::new().await;
+        let name = bench.owner.clone();
+        let classes = format!(
+            "{{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {{name: {name}}}, value: 7}}\n---\n\
+             {{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {{name: {name}}}, handler: runc}}\n"
+        );
+        bench.apply(classes).await;
         let mut computation = line(&bench, ENDLESS);
+        let toleration = |key: &str| Toleration::builder().key(key);
         computation.container.placement = Placement::builder()
             .queue("gpu")
+            .priority_class(&name)
+            .runtime_class(&name)
             .node_selector([("kubernetes.io/os".to_owned(), "linux".to_owned())].into())
+            .tolerations(vec![
+                toleration("games").value("chess").build(),
+                toleration("gpu").build(),
+            ])
             .build();
         let runner = runner(&bench).await;
         let run = runner.compute(computation).await.unwrap();
         until_running(&run).await;
         let job = bench.listed("jobs").await.remove(0);
-        let printed = bench
-            .kubectl(&["get", &job, "--namespace", "stories", "--output", "json"])
-            .await;
-        let job: Value = serde_json::from_str(&printed).unwrap();
-        assert_eq!(
-            job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"],
-            "gpu"
-        );
-        let pod = &job["spec"]["template"]["spec"];
+        let label = &bench.read(&job).await["metadata"]["labels"]["kueue.x-k8s.io/queue-name"];
+        assert_eq!(label, "gpu");
+        // what Kubernetes has made of it, and not only what it was told
+        let pod = bench.listed("pods").await.remove(0);
+        let pod = &bench.read(&pod).await["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/os"], "linux");
+        assert_eq!(pod["priorityClassName"], *name);
+        assert_eq!(pod["priority"], 7);
+        assert_eq!(pod["runtimeClassName"], *name);
+        let tolerations = pod["tolerations"].as_array().unwrap();
+        for toleration in [
+            json!({ "key": "games", "operator": "Equal", "value": "chess" }),
+            json!({ "key": "gpu", "operator": "Exists" }),
+        ] {
+            assert!(tolerations.contains(&toleration), "{tolerations:?}");
+        }
         run.end();
         run.finish().await.unwrap();
+        let classes = ["priorityclass", "runtimeclass"].map(|kind| format!("{kind}/{name}"));
+        bench.kubectl(&["delete", &classes[0], &classes[1]]).await;
+    });
+}
+
+/// Holds the job of a run, or lets it go, as Kueue does.
+async fn hold(bench: &ClusterBench, held: bool) {
+    let mut jobs = bench.listed("jobs").await;
+    while jobs.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        jobs = bench.listed("jobs").await;
+    }
+    let patch = json!({ "spec": { "suspend": held } }).to_string();
+    let namespace = &bench.owner;
+    let words = [
+        "patch",
+        &jobs[0],
+        "--namespace",
+        namespace,
+        "--patch",
+        &patch,
+    ];
+    bench.kubectl(&words).await;
+}
+
+#[test]
+fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
+    tell(async {
+        // it has no pod before it is held, as if it had been held from the first
+        let bench = ClusterBench::with(
+            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: 0}}}",
+        )
+        .await;
+        let runner = runner(&bench).await;
+        let run = runner.compute(line(&bench, "true")).await.unwrap();
+        hold(&bench, true).await;
+        run.end();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Cancelled),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+
+        let run = runner.compute(line(&bench, "true")).await.unwrap();
+        hold(&bench, true).await;
+        let namespace = &bench.owner;
+        let quota = ["delete", "resourcequota/none", "--namespace", namespace];
+        bench.kubectl(&quota).await;
+        tokio::time::sleep(2 * bench.lease()).await;
+        assert!(matches!(run.state(), State::Starting { .. }), "{run:?}");
+        assert_eq!(bench.listed("jobs,pods").await.len(), 1);
+        hold(&bench, false).await;
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        runner.close().await;
+        bench.gone().await;
     });
 }
 

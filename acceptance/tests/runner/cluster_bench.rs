@@ -11,6 +11,7 @@ use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::cluster::{self, Cluster};
 use mkys_runner::kubernetes::Place as Where;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesSettings};
+use serde_json::Value;
 
 use crate::bench::{Bench, engine, owner, static_program};
 
@@ -132,6 +133,23 @@ impl ClusterBench {
             shared.kubectl(&words)
         });
         printed.await.unwrap()
+    }
+
+    /// Makes something of a manifest.
+    pub(crate) async fn apply(&self, manifest: String) {
+        let (shared, namespace) = (self.shared, self.namespace.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            shared.cluster.apply(&namespace, &manifest).unwrap();
+        });
+        made.await.unwrap();
+    }
+
+    /// What Kubernetes tells of an object, such as `job/one`.
+    pub(crate) async fn read(&self, object: &str) -> Value {
+        let as_json = ["--output", "json"];
+        let words = ["get", object, "--namespace", &self.namespace];
+        let printed = self.kubectl(&[&words[..], &as_json].concat()).await;
+        serde_json::from_str(&printed).unwrap()
     }
 
     /// What there is of a kind under the story's owner, by name.

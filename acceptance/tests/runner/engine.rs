@@ -101,6 +101,47 @@ fn its_first_process_is_out_of_reach() {
 }
 
 #[test]
+fn it_takes_no_more_than_it_may() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let mut computation = line(
+            &bench,
+            "for _ in $(seq 40); do sleep 5 & done; echo all of them",
+        );
+        computation.container.resources.processes = 16;
+        let outcome = outcome(&bench, computation).await;
+        let said: String = outcome.log.iter().map(|line| line.text.as_str()).collect();
+        assert!(said.contains("can't fork"), "{outcome:?}");
+        assert!(!said.contains("all of them"), "{outcome:?}");
+
+        let runner = runner(&bench).await;
+        let run = runner
+            .compute(line(&bench, "while :; do sleep 1; done"))
+            .await
+            .unwrap();
+        until_running(&run).await;
+        let name = bench.left().await.remove(0);
+        let limits = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpuPeriod}} {{.HostConfig.Memory}} \
+                      {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}}";
+        let (engine, words) = (
+            bench.engine.clone(),
+            ["inspect", "--format", limits, &name].map(str::to_owned),
+        );
+        let told = tokio::task::spawn_blocking(move || {
+            engine.run(&words.each_ref().map(String::as_str)).unwrap()
+        });
+        // thousandths of a processor are given as so many of 100,000 microseconds
+        let memory = 256 << 20;
+        assert_eq!(
+            told.await.unwrap().trim(),
+            format!("20000 100000 {memory} {memory} 260")
+        );
+        run.end();
+        run.finish().await.unwrap();
+    });
+}
+
+#[test]
 fn a_network_is_used_again() {
     tell(async {
         let bench = EngineBench::new().await;

@@ -203,6 +203,15 @@ pub(crate) mod tests {
         let templates = Templates::new(&Place::at("/s".into()), &settings);
         let table = Table::load(&templates).unwrap();
         assert!(table.services().count() > 15);
+        // its time to be ready must not go by before anybody can sign in and ask
+        for (unit, service) in table.services() {
+            let is_asked_of_keystone = matches!(service.ready, Probe::Reports(_));
+            assert!(
+                !is_asked_of_keystone || unit.needs.iter().any(|need| need == "identity"),
+                "{} is to need identity",
+                unit.name
+            );
+        }
     }
 
     #[test]

@@ -238,8 +238,11 @@ impl Kubernetes {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                let words = format!("job {name} is not there any more");
-                self.hub.see(run, Observation::Missing { words });
+                // a pod that is seen tells its end itself, and why
+                if self.hub.pod_of(run).is_none() {
+                    let words = format!("job {name} is not there any more");
+                    self.hub.see(run, Observation::Missing { words });
+                }
                 Ok(())
             }
             Err(error) => Err(self.error(format!("renew the lease of job {name}"), error)),

@@ -170,10 +170,8 @@ pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl 
         .iter()
         .map(|phase| phase.name.as_str())
         .collect();
-    assert!(
-        phases.ends_with(&["running", "results", "destruction"]),
-        "{phases:?}"
-    );
+    // whether it was seen to run is a matter of how fast it was
+    assert!(phases.ends_with(&["results", "destruction"]), "{phases:?}");
     let all: SignedDuration = record.phases.iter().map(|phase| phase.lasted).sum();
     let whole = record.times.gone.duration_since(record.times.submitted);
     assert!(

@@ -6,14 +6,18 @@ use crate::cloud::services::quota;
 
 /// The next step. `is_ours`: the blade's definition sets the project's quota.
 pub(super) fn next(reasons: &[String], is_ours: bool) -> String {
-    let is_quota = |reason: &&String| reason.to_lowercase().contains("quota");
-    if !reasons.iter().any(|reason| is_quota(&reason)) {
+    let speaks_of_it = |words: &str| words.to_lowercase().contains("quota");
+    if !reasons.iter().any(|reason| speaks_of_it(reason)) {
         return "Next: correct what is named above and apply again.".to_owned();
     }
-    let limits: BTreeSet<_> = reasons
-        .iter()
-        .filter(is_quota)
-        .flat_map(|reason| quota::named(reason))
+    // the part that it is about may be a network or a port, and another thing is lacking
+    let said = reasons.iter().map(|reason| match reason.split_once(": ") {
+        Some((part, said)) if !speaks_of_it(part) => said,
+        _ => reason,
+    });
+    let limits: BTreeSet<_> = said
+        .filter(|said| speaks_of_it(said))
+        .flat_map(quota::named)
         .collect();
     let limits: Vec<_> = limits
         .into_iter()
@@ -44,7 +48,8 @@ mod tests {
     fn a_quota_that_was_the_cause_is_named() {
         let nova = "server \"web\": Quota exceeded for instances: Requested 1, but already used 1 \
                     of 1 instances (HTTP 403)";
-        let neutron = "port of server \"web\": Quota exceeded for resources: ['port'].";
+        let neutron =
+            "port of server \"web\" on network \"front\": Quota exceeded for resources: ['port'].";
         let cinder = "volume \"data\" of server \"db\": Requested volume or snapshot exceeds \
                       allowed gigabytes quota. Requested 2G, quota is 1G.";
         let cores = "Quota exceeded for cores, ram: Requested 2, 512, but already used 4, 1024";

@@ -272,7 +272,7 @@ impl Runs {
     }
 }
 
-/// When a job started; `None` while it is held.
+/// When a job started; `None` while it is held, unless it had started before: its deadline is counted from then until it goes on.
 fn started(job: &Job) -> Option<Timestamp> {
     let is_held = job.spec.as_ref()?.suspend == Some(true);
     let started = job
@@ -281,7 +281,7 @@ fn started(job: &Job) -> Option<Timestamp> {
         .and_then(|status| status.start_time.as_ref());
     // one that was created a moment ago starts a moment later
     let created = job.metadata.creation_timestamp.as_ref();
-    started.or(created).filter(|_| !is_held).map(clock::at)
+    started.or(created.filter(|_| !is_held)).map(clock::at)
 }
 
 #[cfg(test)]
@@ -333,6 +333,21 @@ mod tests {
             matches!(ended, Observation::Exited { code: 0, .. }),
             "{ended:?}"
         );
+    }
+
+    #[test]
+    fn a_held_job_is_counted_from_its_start_if_it_had_one() {
+        let job = |suspend: bool, start: Option<&str>| {
+            let job = json!({ "metadata": { "creationTimestamp": "2026-11-25T10:00:00Z" },
+                "spec": { "suspend": suspend, "template": {} }, "status": { "startTime": start } });
+            started(&serde_json::from_value(job).unwrap()).map(|at| at.to_string())
+        };
+        let (created, later) = ("2026-11-25T10:00:00Z", "2026-11-25T10:00:30Z");
+        assert_eq!(job(false, None).as_deref(), Some(created));
+        assert_eq!(job(false, Some(later)).as_deref(), Some(later));
+        assert_eq!(job(true, None), None);
+        // Kubernetes would end it when it goes on, before it counts anew
+        assert_eq!(job(true, Some(later)).as_deref(), Some(later));
     }
 
     #[tokio::test]

@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(crate) enum Went {
     /// As it was drawn.
     AsDrawn,
+    /// Well, but its owner was killed at a later state than it was to be.
+    Later,
     /// Well, but its owner was to be killed, and its run was over before that.
     NotKilled,
 }
@@ -66,11 +68,13 @@ pub(crate) fn undergo<H: Hand>(
         begun.elapsed().as_secs(),
         match &went {
             Ok(Went::AsDrawn) => "",
+            Ok(Went::Later) => "killed later than drawn",
             Ok(Went::NotKilled) => "ended before it was to be killed",
             Err(_) => "FAILED",
         }
     );
-    if went == Ok(Went::AsDrawn) && trial.work == Work::IgnoresSignals {
+    let went_well = matches!(went, Ok(Went::AsDrawn | Went::Later));
+    if went_well && trial.work == Work::IgnoresSignals {
         tally.count(Happened::IgnoredSignals);
     }
     went.map_err(|reason| {
@@ -88,7 +92,7 @@ impl<H: Hand> Course<'_, H> {
 
     fn go(&self) -> Result<Went, String> {
         let (when, after_ms) = match &self.trial.fate {
-            Fate::Lives => return self.ends(),
+            Fate::Lives => return self.ends().map(|()| Went::AsDrawn),
             Fate::ComesBack { when, after_ms } => (when, Some(*after_ms)),
             Fate::Dies { when } => (when, None),
         };
@@ -102,17 +106,21 @@ impl<H: Hand> Course<'_, H> {
             _ => state,
         };
         self.tally.count(Happened::Killed(at));
+        let went = match when {
+            When::At { state, .. } if *state != at => Went::Later,
+            _ => Went::AsDrawn,
+        };
         let under_way = match ["running", "serving"].contains(&state) {
             true => self.under_way(),
             false => BTreeSet::new(),
         };
         let Some(after_ms) = after_ms else {
             self.lasts(&under_way)?;
-            return self.goes_away();
+            return self.goes_away().map(|()| went);
         };
         std::thread::sleep(Duration::from_millis(after_ms));
         self.still(&under_way)?;
-        self.ends()
+        self.ends().map(|()| went)
     }
 
     /// Kills an owner at its moment.
@@ -180,13 +188,13 @@ impl<H: Hand> Course<'_, H> {
     }
 
     /// Nothing is left without an owner, in time.
-    fn goes_away(&self) -> Result<Went, String> {
+    fn goes_away(&self) -> Result<(), String> {
         let lease = Duration::from_secs(2 * self.trial.lease_s() + 10);
         let until = Instant::now() + lease + SLACK;
         while Instant::now() < until {
             let left = self.hand.left(&self.owner);
             if left.is_some_and(|left| left.is_empty() || left == self.hand.stays(&self.owner)) {
-                return Ok(Went::AsDrawn);
+                return Ok(());
             }
             std::thread::sleep(PAUSE);
         }
@@ -195,11 +203,11 @@ impl<H: Hand> Course<'_, H> {
     }
 
     /// Sees it through to its end, with whoever starts an owner anew that ended because its executor was away.
-    fn ends(&self) -> Result<Went, String> {
+    fn ends(&self) -> Result<(), String> {
         let until = Instant::now() + LIMIT;
         loop {
             if let Some(outcome) = self.start().outcome()? {
-                return self.judge(&outcome).map(|()| Went::AsDrawn);
+                return self.judge(&outcome);
             }
             if Instant::now() > until {
                 return Err("it could never be started anew".to_owned());

@@ -1,6 +1,9 @@
 //! The whole story: a blade with its link and its route, a game inside the route's prefix, a computation, an update of the blade while
 //! somebody sits at a game, and the end of it all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use mkys_acceptance::platform::cluster;
 use mkys_acceptance::platform::game::Player;
 use mkys_runner::kubernetes::Kubernetes;
@@ -15,6 +18,8 @@ use crate::world::runs::Runs;
 use crate::world::{Stage, wait};
 
 const PREFIX: &str = "/automathon";
+/// No apply of the story takes this long.
+const LONGEST: Duration = Duration::from_secs(1_800);
 
 /// The Automathon blade with its lobby, the Devops blade, the link between them, and a route for users.
 fn platform(blade: &str, devops: &str, host: &str, edition: &str) -> String {
@@ -106,6 +111,28 @@ async fn sample(runs: &Runs, runner: &Runner<Kubernetes>, name: &str) -> String 
     outcome.results[0].sha256.to_string()
 }
 
+/// Does something while a visitor asks on and on, and never twice for the same; gives what was answered to each request.
+fn while_visited<T>(
+    visit: impl Fn() -> String + Sync,
+    doing: impl FnOnce() -> T,
+) -> (T, Vec<String>) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| {
+            let mut answers = Vec::new();
+            wait::look(LONGEST, || {
+                answers.push(visit());
+                is_over.load(Ordering::Relaxed).then_some(())
+            });
+            answers
+        });
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(doing));
+        is_over.store(true, Ordering::Relaxed);
+        let answers = visitor.join().unwrap();
+        (done.unwrap(), answers)
+    })
+}
+
 #[test]
 fn a_blade_with_its_games_and_computations() {
     let mut stage = Stage::new("whole", 1);
@@ -158,12 +185,28 @@ fn a_blade_with_its_games_and_computations() {
         let hash = sample(&runs, &runner, "one").await;
         assert_eq!(hash, sample(&runs, &runner, "two").await);
 
+        let server = || text(&stage.state("mkys_blade.automathon")["server_ids"]["web"]);
+        let before = server();
+        // an edition that is never ready: no visitor notices
+        let ready = format!(":80{PREFIX}/\", within = \"3m\"");
+        let never = ":80/never\", within = \"10s\"";
+        let failing = platform(&blade, &devops, host, "lost edition").replace(&ready, never);
+        stage.write_with(&provider, &failing);
+        tokio::task::block_in_place(|| {
+            let (said, visits) = while_visited(visit, || stage.apply_fails());
+            assert!(said.contains("the same server, never stopped"), "{said}");
+            assert!(visits.len() > 10, "{visits:?}");
+            let lost = visits
+                .iter()
+                .filter(|body| *body != "the lobby, first edition");
+            assert_eq!(lost.collect::<Vec<_>>(), Vec::<&String>::new());
+        });
+        assert_eq!(server(), before);
+
         // Ada sits down, the blade gets a new server, and she plays on
         let run = runner.play(game(&runs, "long")).unwrap();
         let url = open(&run).await;
         let mut ada = sit(&url, "Ada").await;
-        let server = || text(&stage.state("mkys_blade.automathon")["server_ids"]["web"]);
-        let before = server();
         write("second edition");
         std::thread::scope(|scope| {
             let (done, applied) = tokio::sync::oneshot::channel();

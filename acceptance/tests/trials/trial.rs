@@ -206,6 +206,13 @@ impl Trial {
         {
             return true;
         }
+        // one that goes away while a container runs may know no more how that ended
+        let lost_sight = verdict["words"].as_str();
+        if verdict["verdict"] == "lost"
+            && lost_sight.is_some_and(|words| words.starts_with("its node lost sight of it"))
+        {
+            return true;
+        }
         // weather that outlasts a short lease is what the lease is for
         if matches!(self.fate, Fate::Dies { .. })
             && (verdict["verdict"] == "lost" || failed("evicted"))

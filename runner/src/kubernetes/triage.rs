@@ -195,6 +195,10 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
             };
             failed(cause, words)
         }
+        // containerd's word, with an exit code of its own making, for one that it lost sight of while it was started anew
+        Some("Unknown") => Observation::Missing {
+            words: format!("its node lost sight of it: {}", words_of(ended)),
+        },
         Some("ContainerStatusUnknown") => Observation::Missing {
             words: words_of(ended),
         },
@@ -391,6 +395,8 @@ mod tests {
         );
         let unknown = "The container could not be located when the pod was terminated";
         let seen = ended(137, "ContainerStatusUnknown", unknown);
+        assert!(matches!(seen, Observation::Missing { .. }), "{seen:?}");
+        let seen = ended(255, "Unknown", "");
         assert!(matches!(seen, Observation::Missing { .. }), "{seen:?}");
     }
 

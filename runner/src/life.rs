@@ -64,7 +64,7 @@ type Action = Pin<Box<dyn Future<Output = Done> + Send>>;
 enum Doing {
     Nothing,
     /// It can be given up.
-    Preparing(Action),
+    Trying(Action),
     /// It goes on to its end, so that nothing is made after it was looked for.
     Going(Action),
 }
@@ -218,8 +218,8 @@ impl<E: Executor> Life<E> {
     /// Begins what the state wants, unless something is being done that has to go on.
     fn act(&mut self) {
         let wants = self.state.wants();
-        if matches!(self.doing, Doing::Preparing(_)) && !wants.container {
-            // the way to a session that is closed next, or an image that nobody needs
+        if matches!(self.doing, Doing::Trying(_)) && !wants.container {
+            // the way to a session that is closed next, an image that nobody needs, or a result that comes too late
             self.doing = Doing::Nothing;
         }
         if !matches!(self.doing, Doing::Nothing) {
@@ -233,11 +233,11 @@ impl<E: Executor> Life<E> {
         } else if wants.destroy {
             Doing::Going(Box::pin(destroy(shared, plan)))
         } else if wants.result {
-            Doing::Going(Box::pin(take(shared, plan)))
+            Doing::Trying(Box::pin(take(shared, plan)))
         } else if wants.container && !self.is_there {
-            Doing::Preparing(Box::pin(prepare(shared, plan)))
+            Doing::Trying(Box::pin(prepare(shared, plan)))
         } else if matches!(self.state, State::Running { .. }) && plan.limits.answer.is_some() {
-            Doing::Preparing(Box::pin(open(shared, plan)))
+            Doing::Trying(Box::pin(open(shared, plan)))
         } else {
             Doing::Nothing
         };
@@ -246,7 +246,7 @@ impl<E: Executor> Life<E> {
     /// Waits for what is being done.
     async fn done(&mut self) -> Done {
         match &mut self.doing {
-            Doing::Preparing(action) | Doing::Going(action) => action.await,
+            Doing::Trying(action) | Doing::Going(action) => action.await,
             Doing::Nothing => std::future::pending().await,
         }
     }
@@ -352,7 +352,6 @@ async fn take<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     if !matches!(&plan.work, Work::Computation { results, .. } if !results.is_empty()) {
         return Done::Taken(Vec::new());
     }
-    let until = Timestamp::now() + plan.limits.collect;
     let mut waits = again();
     loop {
         let error: Box<dyn std::error::Error + Send + Sync> =
@@ -364,13 +363,8 @@ async fn take<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
                 },
                 Err(error) => error.into(),
             };
-        if Timestamp::now() >= until {
-            let words = format!(
-                "its result was not taken within {:#}: {error}",
-                plan.limits.collect
-            );
-            return Done::NotTaken(Failure::new(Cause::Result, words));
-        }
+        let words = words(&*error);
+        shared.tell(&plan.name, Told::Happened(Event::Untaken { words }));
         pause(&mut waits, &*error, &plan, "its result can't be taken").await;
     }
 }

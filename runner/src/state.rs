@@ -50,6 +50,9 @@ pub enum State {
         verdict: Verdict,
         /// Whether its result is still to be taken.
         result: bool,
+        /// Why that did not succeed when it was tried last; empty before that.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
     },
     /// Nothing of it is left.
     Gone {
@@ -118,6 +121,11 @@ pub enum Event {
     },
     /// The caller ends it: a session's proper end, a computation's cancellation.
     Ended,
+    /// Its result could not be taken, and may be the next time.
+    Untaken {
+        /// In the words of whoever was asked.
+        words: String,
+    },
     /// Its result was taken and acknowledged, or can't be.
     Taken(Result<(), Failure>),
     /// The executor proved that nothing of it is left.
@@ -218,11 +226,9 @@ impl State {
     pub fn next(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
         match self {
             Self::Gone { .. } => self,
-            Self::Ending {
-                since,
-                verdict,
-                result,
-            } => ending(since, verdict, result, event, now, limits),
+            Self::Ending { result: true, .. } => self.without_result(event, now, limits),
+            Self::Ending { verdict, .. } if *event == Event::Absent => Self::Gone { verdict },
+            Self::Ending { .. } => self,
             alive => alive.alive(event, now, limits),
         }
     }
@@ -248,6 +254,49 @@ impl State {
                 ..
             } => after(since, limits.collect),
             Self::Ending { .. } | Self::Gone { .. } => None,
+        }
+    }
+
+    /// The state after an event, of a run that ended well and whose result is not there yet.
+    fn without_result(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
+        let Self::Ending {
+            since,
+            verdict,
+            words,
+            ..
+        } = self
+        else {
+            return self;
+        };
+        let failed = |failure: Failure| end(since, failure.into(), false);
+        match event {
+            Event::Taken(Ok(())) => end(since, verdict, false),
+            // the work was done, and yet its caller has nothing of it
+            Event::Taken(Err(failure)) => failed(failure.clone()),
+            Event::Ended => failed(Failure::new(Cause::Cancelled, "the caller cancelled it")),
+            Event::Tick if now.duration_since(since) >= limits.collect => {
+                let words = format!(
+                    "its result was not taken within {:#}: {words}",
+                    limits.collect
+                );
+                failed(Failure::new(Cause::Result, words.trim_end_matches(": ")))
+            }
+            Event::Absent => failed(Failure::new(
+                Cause::Result,
+                "it went away before its result was taken",
+            )),
+            Event::Untaken { words } => Self::Ending {
+                since,
+                verdict,
+                result: true,
+                words: words.clone(),
+            },
+            _ => Self::Ending {
+                since,
+                verdict,
+                result: true,
+                words,
+            },
         }
     }
 
@@ -295,7 +344,7 @@ impl State {
                 Some(verdict) => verdict,
                 None => return self,
             },
-            Event::Answered | Event::Taken(_) => return self,
+            Event::Answered | Event::Untaken { .. } | Event::Taken(_) => return self,
         };
         end(now, verdict, false)
     }
@@ -387,48 +436,6 @@ fn end(now: Timestamp, verdict: Verdict, result: bool) -> State {
         since: now,
         verdict,
         result,
-    }
-}
-
-fn ending(
-    since: Timestamp,
-    verdict: Verdict,
-    result: bool,
-    event: &Event,
-    now: Timestamp,
-    limits: &Limits,
-) -> State {
-    let without_result = |failure: Failure| State::Ending {
-        since,
-        verdict: failure.into(),
-        result: false,
-    };
-    match event {
-        Event::Taken(Ok(())) => State::Ending {
-            since,
-            verdict,
-            result: false,
-        },
-        // the work was done, and yet its caller has nothing of it
-        Event::Taken(Err(failure)) if result => without_result(failure.clone()),
-        Event::Ended if result => {
-            without_result(Failure::new(Cause::Cancelled, "the caller cancelled it"))
-        }
-        Event::Tick if result && now.duration_since(since) >= limits.collect => {
-            without_result(Failure::new(
-                Cause::Result,
-                format!("its result was not taken within {:#}", limits.collect),
-            ))
-        }
-        Event::Absent if result => without_result(Failure::new(
-            Cause::Result,
-            "it went away before its result was taken",
-        )),
-        Event::Absent => State::Gone { verdict },
-        _ => State::Ending {
-            since,
-            verdict,
-            result,
-        },
+        words: String::new(),
     }
 }

@@ -44,6 +44,11 @@ fn unanswered() -> Event {
     Event::Unanswered { words }
 }
 
+fn untaken() -> Event {
+    let words = "the node does not answer".to_owned();
+    Event::Untaken { words }
+}
+
 const USED: Event = Event::Used { at: Timestamp::MAX };
 
 const RUNNING: Event = Event::Seen(Observation::Running {
@@ -80,6 +85,17 @@ fn a_computation_is_a_success_once_its_result_was_taken() {
     assert_eq!(taken.verdict(), Some(&Verdict::Succeeded));
     assert!(taken.wants().destroy);
     let too_large = Failure::new(Cause::Result, "3 GiB where 1 GiB may be");
+    let late = [
+        (1, exited(0)),
+        (1, untaken()),
+        (computation().collect.as_secs(), Event::Tick),
+    ];
+    let words = "its result was not taken within 5m: the node does not answer";
+    let (late, _) = play(&computation(), &late);
+    assert_eq!(
+        late.verdict(),
+        Some(&Failure::new(Cause::Result, words).into())
+    );
     let (refused, _) = play(
         &computation(),
         &[(1, exited(0)), (1, Event::Taken(Err(too_large)))],
@@ -185,6 +201,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(unanswered()),
         Just(USED),
         Just(Event::Ended),
+        Just(untaken()),
         Just(Event::Taken(Ok(()))),
         Just(Event::Taken(Err(Failure::new(Cause::Result, "a link")))),
         Just(Event::Absent),

@@ -79,9 +79,15 @@ pub(crate) fn undergo<H: Hand>(
     }
     went.map_err(|reason| {
         let log = std::fs::read_to_string(course.folder.path().join("stderr")).unwrap_or_default();
+        let kept = std::env::temp_dir().join(format!("mkys-{}.log", course.owner));
+        std::fs::write(&kept, &log).unwrap();
         let lines: Vec<_> = log.lines().rev().take(40).collect();
         let log: Vec<_> = lines.into_iter().rev().collect();
-        format!("{reason}\n{}", log.join("\n"))
+        format!(
+            "{reason}; all that its owners said is in {}\n{}",
+            kept.display(),
+            log.join("\n")
+        )
     })
 }
 

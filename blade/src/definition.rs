@@ -162,37 +162,34 @@ impl Definition {
 }
 
 impl Quota {
+    /// What a function makes of each limit here and there.
+    pub(crate) fn with(
+        &self,
+        other: &Self,
+        make: impl Fn(Option<i64>, Option<i64>) -> Option<i64>,
+    ) -> Self {
+        Self {
+            instances: make(self.instances, other.instances),
+            cores: make(self.cores, other.cores),
+            ram: make(self.ram, other.ram),
+            volumes: make(self.volumes, other.volumes),
+            gigabytes: make(self.gigabytes, other.gigabytes),
+            networks: make(self.networks, other.networks),
+            ports: make(self.ports, other.ports),
+            routers: make(self.routers, other.routers),
+            floating_ips: make(self.floating_ips, other.floating_ips),
+            security_groups: make(self.security_groups, other.security_groups),
+        }
+    }
+
     /// These limits, and where one is not set the other's.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        Self {
-            instances: self.instances.or(other.instances),
-            cores: self.cores.or(other.cores),
-            ram: self.ram.or(other.ram),
-            volumes: self.volumes.or(other.volumes),
-            gigabytes: self.gigabytes.or(other.gigabytes),
-            networks: self.networks.or(other.networks),
-            ports: self.ports.or(other.ports),
-            routers: self.routers.or(other.routers),
-            floating_ips: self.floating_ips.or(other.floating_ips),
-            security_groups: self.security_groups.or(other.security_groups),
-        }
+        self.with(other, Option::or)
     }
 
     /// Of the limits that hold, those that this quota speaks of.
     pub fn observed(&self, limits: &Self) -> Self {
-        let seen = |stated: Option<i64>, limit: Option<i64>| stated.and(limit);
-        Self {
-            instances: seen(self.instances, limits.instances),
-            cores: seen(self.cores, limits.cores),
-            ram: seen(self.ram, limits.ram),
-            volumes: seen(self.volumes, limits.volumes),
-            gigabytes: seen(self.gigabytes, limits.gigabytes),
-            networks: seen(self.networks, limits.networks),
-            ports: seen(self.ports, limits.ports),
-            routers: seen(self.routers, limits.routers),
-            floating_ips: seen(self.floating_ips, limits.floating_ips),
-            security_groups: seen(self.security_groups, limits.security_groups),
-        }
+        self.with(limits, Option::and)
     }
 }

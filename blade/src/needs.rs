@@ -104,40 +104,19 @@ impl Needs {
 
     /// What these are more than others.
     fn less(self, other: Self) -> Self {
-        let (Self(one), Self(other)) = (self, other);
-        let less = |get: fn(&Quota) -> Option<i64>| {
-            let other = get(&other).unwrap_or(0);
-            get(&one).map(|one| one.saturating_sub(other).max(0))
+        let less = |one: Option<i64>, other: Option<i64>| {
+            one.map(|one| one.saturating_sub(other.unwrap_or(0)).max(0))
         };
-        Self(Quota {
-            instances: less(|quota| quota.instances),
-            cores: less(|quota| quota.cores),
-            ram: less(|quota| quota.ram),
-            volumes: less(|quota| quota.volumes),
-            gigabytes: less(|quota| quota.gigabytes),
-            networks: less(|quota| quota.networks),
-            ports: less(|quota| quota.ports),
-            routers: less(|quota| quota.routers),
-            floating_ips: less(|quota| quota.floating_ips),
-            security_groups: less(|quota| quota.security_groups),
-        })
+        Self(self.0.with(&other.0, less))
     }
 
     /// Both together.
     #[must_use]
     pub fn plus(self, more: Self) -> Self {
-        let (Self(one), Self(other)) = (self, more);
-        let sum = |get: fn(&Quota) -> Option<i64>| {
-            let (one, other) = (get(&one), get(&other));
+        let sum = |one: Option<i64>, other: Option<i64>| {
             one.map_or(other, |one| Some(one.saturating_add(other.unwrap_or(0))))
         };
-        Self(Quota {
-            instances: sum(|quota| quota.instances),
-            cores: sum(|quota| quota.cores),
-            ram: sum(|quota| quota.ram),
-            ports: sum(|quota| quota.ports),
-            ..one
-        })
+        Self(self.0.with(&more.0, sum))
     }
 
     /// The limits of `quota` that cannot hold the blade: name, needed, limit.

@@ -258,19 +258,20 @@ impl State {
     }
 
     /// The state after an event, of a run that ended well and whose result is not there yet.
-    fn without_result(self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
+    fn without_result(mut self, event: &Event, now: Timestamp, limits: &Limits) -> Self {
         let Self::Ending {
             since,
             verdict,
             words,
             ..
-        } = self
+        } = &mut self
         else {
             return self;
         };
+        let since = *since;
         let failed = |failure: Failure| end(since, failure.into(), false);
         match event {
-            Event::Taken(Ok(())) => end(since, verdict, false),
+            Event::Taken(Ok(())) => end(since, verdict.clone(), false),
             // the work was done, and yet its caller has nothing of it
             Event::Taken(Err(failure)) => failed(failure.clone()),
             Event::Ended => failed(Failure::new(Cause::Cancelled, "the caller cancelled it")),
@@ -285,18 +286,11 @@ impl State {
                 Cause::Result,
                 "it went away before its result was taken",
             )),
-            Event::Untaken { words } => Self::Ending {
-                since,
-                verdict,
-                result: true,
-                words: words.clone(),
-            },
-            _ => Self::Ending {
-                since,
-                verdict,
-                result: true,
-                words,
-            },
+            Event::Untaken { words: said } => {
+                words.clone_from(said);
+                self
+            }
+            _ => self,
         }
     }
 

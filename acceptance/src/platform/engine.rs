@@ -76,7 +76,7 @@ impl ContainerEngine {
             self.take_away()?;
             self.configure()?;
         }
-        let (service, registry) = (self.service(), self.registry_service());
+        let registry = self.registry_service();
         let config = self.folder.join("registry.yml");
         let words = ["docker-registry", "serve", &config.display().to_string()].map(str::to_owned);
         registry.start(None, &words)?;
@@ -84,9 +84,7 @@ impl ContainerEngine {
         registry.until("an answer of the registry", PATIENCE, || {
             TcpStream::connect(REGISTRY).ok()
         })?;
-        service.until("an answer of podman", PATIENCE, || {
-            self.answers().then_some(())
-        })
+        self.until_it_answers()
     }
 
     /// Starts its API alone in a place of its own: it pulls from the registry of another one.
@@ -96,6 +94,10 @@ impl ContainerEngine {
     pub fn start_beside(&self) -> Result<(), Error> {
         self.configure()?;
         self.start_service()?;
+        self.until_it_answers()
+    }
+
+    fn until_it_answers(&self) -> Result<(), Error> {
         self.service().until("an answer of podman", PATIENCE, || {
             self.answers().then_some(())
         })

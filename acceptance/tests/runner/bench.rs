@@ -159,7 +159,8 @@ impl EngineBench {
         self.listed(&words).await
     }
 
-    async fn listed(&self, words: &[&str]) -> Vec<String> {
+    /// The lines that a command of podman's prints.
+    pub(crate) async fn listed(&self, words: &[&str]) -> Vec<String> {
         let engine = self.engine.clone();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let names = tokio::task::spawn_blocking(move || {

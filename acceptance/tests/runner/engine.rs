@@ -39,12 +39,8 @@ fn a_container_that_somebody_kills_is_lost_and_no_failure() {
             .await
             .unwrap();
         until_running(&run).await;
-        let (engine, name) = (bench.engine.clone(), bench.left().await.remove(0));
-        tokio::task::spawn_blocking(move || {
-            engine.run(&["kill", "--signal", "KILL", &name]).unwrap()
-        })
-        .await
-        .unwrap();
+        let name = bench.left().await.remove(0);
+        bench.listed(&["kill", "--signal", "KILL", &name]).await;
         let outcome = run.finish().await.unwrap();
         assert!(
             matches!(&outcome.verdict, Verdict::Lost { words } if words.contains("137")),
@@ -123,19 +119,10 @@ fn it_takes_no_more_than_it_may() {
         let name = bench.left().await.remove(0);
         let limits = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpuPeriod}} {{.HostConfig.Memory}} \
                       {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}}";
-        let (engine, words) = (
-            bench.engine.clone(),
-            ["inspect", "--format", limits, &name].map(str::to_owned),
-        );
-        let told = tokio::task::spawn_blocking(move || {
-            engine.run(&words.each_ref().map(String::as_str)).unwrap()
-        });
+        let told = bench.listed(&["inspect", "--format", limits, &name]).await;
         // thousandths of a processor are given as so many of 100,000 microseconds
         let memory = 256 << 20;
-        assert_eq!(
-            told.await.unwrap().trim(),
-            format!("20000 100000 {memory} {memory} 260")
-        );
+        assert_eq!(told, [format!("20000 100000 {memory} {memory} 260")]);
         run.end();
         run.finish().await.unwrap();
     });

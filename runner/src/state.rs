@@ -270,6 +270,11 @@ impl State {
         };
         let since = *since;
         let failed = |failure: Failure| end(since, failure.into(), false);
+        // its command did all that was asked of it
+        let lost = |words: &str| {
+            let words = words.to_owned();
+            end(since, Verdict::Lost { words }, false)
+        };
         match event {
             Event::Taken(Ok(())) => end(since, verdict.clone(), false),
             // the work was done, and yet its caller has nothing of it
@@ -282,10 +287,8 @@ impl State {
                 );
                 failed(Failure::new(Cause::Result, words.trim_end_matches(": ")))
             }
-            Event::Absent => failed(Failure::new(
-                Cause::Result,
-                "it went away before its result was taken",
-            )),
+            Event::Absent => lost("it went away before its result was taken"),
+            Event::Seen(Observation::Missing { words }) => lost(words),
             Event::Untaken { words: said } => {
                 words.clone_from(said);
                 self

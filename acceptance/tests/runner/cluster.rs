@@ -8,7 +8,7 @@ use mkys_runner::kubernetes::{Kubernetes, KubernetesError, Reach};
 use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, State, Toleration, Verdict};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, fails, line, outcome, runner, shell_line, tell, until_running};
+use crate::bench::{Bench, LIMIT, fails, line, outcome, runner, shell_line, tell, until_running};
 use crate::cluster_bench::ClusterBench;
 
 const ENDLESS: &str = "while :; do sleep 1; done";
@@ -313,6 +313,54 @@ fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
         assert_eq!(bench.left().await, Vec::<String>::new());
         runner.close().await;
         bench.gone().await;
+    });
+}
+
+/// Kills the first process of what gives a pod's results, as its node may.
+async fn kill_giver(pod: &str) {
+    let hostname = format!("HOSTNAME={pod}");
+    let is_giver = |process: &std::path::Path| {
+        let read = |file: &str| std::fs::read(process.join(file)).unwrap_or_default();
+        let mut variables = read("environ");
+        variables.push(0);
+        let mut variables = variables.split(|byte| *byte == 0);
+        read("cmdline") == b"/mkys-keeper\0wait\0"
+            && variables.any(|variable| variable == hostname.as_bytes())
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut givers = processes.filter(|process| is_giver(&process.path()));
+    let giver = givers.next().unwrap().file_name().into_string().unwrap();
+    assert!(givers.next().is_none(), "{pod}");
+    let killed = tokio::process::Command::new("kill")
+        .args(["-9", &giver])
+        .status();
+    assert!(killed.await.unwrap().success());
+}
+
+#[test]
+fn what_ended_well_is_lost_once_nothing_gives_its_results() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let runner = runner(&bench).await;
+        let command = "echo 42 >/mkys/out/answer; until [ -e /mkys/out/go ]; do sleep 0.1; done";
+        let mut computation = line(&bench, command);
+        computation.results = vec!["answer".parse().unwrap()];
+        let run = runner.compute(computation).await.unwrap();
+        until_running(&run).await;
+        let pod = bench.listed("pods").await.remove(0);
+        kill_giver(pod.trim_start_matches("pod/")).await;
+        let go = ["--container", "run", "--", "touch", "/mkys/out/go"];
+        let words = ["exec", &pod, "--namespace", "stories"];
+        bench.kubectl(&[&words[..], &go].concat()).await;
+        // and not after the minutes for which a result is asked for again
+        let outcome = tokio::time::timeout(LIMIT, run.finish()).await.unwrap();
+        let outcome = outcome.unwrap();
+        let Verdict::Lost { words } = &outcome.verdict else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(words, "what would give its results ended: Error");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        runner.close().await;
     });
 }
 

@@ -23,7 +23,15 @@ pub(super) fn observe(pod: &Pod) -> Observation {
         return Observation::Failed(failure);
     }
     if let Some(ended) = ended {
-        return exited(ended);
+        let giver = state(&status.container_statuses, job::RESULTS);
+        let giver = giver.and_then(|giver| giver.terminated.as_ref());
+        return match (exited(ended), giver) {
+            // it stands until its pod is taken away, and is not started again
+            (Observation::Exited { code: 0, .. }, Some(giver)) => Observation::Missing {
+                words: format!("what would give its results ended: {}", words_of(giver)),
+            },
+            (exited, _) => exited,
+        };
     }
     if let Some(running) = run.and_then(|state| state.running.as_ref()) {
         let since = running
@@ -398,6 +406,27 @@ mod tests {
         assert!(matches!(seen, Observation::Missing { .. }), "{seen:?}");
         let seen = ended(255, "Unknown", "");
         assert!(matches!(seen, Observation::Missing { .. }), "{seen:?}");
+    }
+
+    #[test]
+    fn what_ended_well_is_lost_if_nobody_is_left_to_give_its_results() {
+        let seen = |code: i32, giver: Value| {
+            let ended = json!({ "terminated": { "exitCode": code, "reason": "Completed" } });
+            let mut containers = run(ended);
+            containers
+                .as_array_mut()
+                .unwrap()
+                .extend(run(giver).as_array().cloned().unwrap());
+            containers[1]["name"] = json!("results");
+            observe(&pod(json!({ "containerStatuses": containers })))
+        };
+        let stands = json!({ "running": { "startedAt": "2026-11-25T10:00:30Z" } });
+        let gone = json!({ "terminated": { "exitCode": 255, "reason": "Unknown" } });
+        let exited = |seen: &Observation| matches!(seen, Observation::Exited { .. });
+        assert!(exited(&seen(0, stands)));
+        assert!(exited(&seen(3, gone.clone())), "it has none to give");
+        let words = "what would give its results ended: Unknown".to_owned();
+        assert_eq!(seen(0, gone), Observation::Missing { words });
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A data source, an ephemeral resource and functions.
 
+use std::time::{Duration, SystemTime};
+
 use mkys_plugin::{
     Attr, Attribute, Context, DataSource, Diagnostic, Diagnostics, EphemeralResource, Function,
-    FunctionError, Opened, Parameter, Path, Schema, Signature, Type,
+    FunctionError, Opened, Parameter, Path, Renewed, Schema, Signature, Type,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,18 +47,29 @@ impl DataSource for Lookup {
     }
 }
 
-/// Leaves a file while it is open.
+/// Leaves a file while it is open, and another one that says how often it was renewed.
 pub(crate) struct Token(pub(crate) Store);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TokenModel {
     name: Attr<String>,
+    short_lived: Attr<bool>,
     value: Attr<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Held {
+    name: String,
+    renewals: u32,
+}
+
+fn soon() -> SystemTime {
+    SystemTime::now() + Duration::from_millis(100)
 }
 
 impl EphemeralResource for Token {
     type Model = TokenModel;
-    type Private = String;
+    type Private = Held;
 
     fn name(&self) -> &'static str {
         "token"
@@ -65,6 +78,7 @@ impl EphemeralResource for Token {
     fn schema(&self) -> Schema {
         Schema::new()
             .attribute("name", Attribute::string().required())
+            .attribute("short_lived", Attribute::bool().default(false))
             .attribute("value", Attribute::string().computed().sensitive())
     }
 
@@ -72,7 +86,7 @@ impl EphemeralResource for Token {
         &self,
         config: TokenModel,
         _cx: &Context,
-    ) -> Result<Opened<TokenModel, String>, Diagnostics> {
+    ) -> Result<Opened<TokenModel, Held>, Diagnostics> {
         let name = config.name.clone().unwrap_or_default();
         self.0.write(&name, &"open")?;
         self.0.write(&format!("{name}-was-open"), &"yes")?;
@@ -80,15 +94,29 @@ impl EphemeralResource for Token {
             value: format!("token-{name}").into(),
             ..config
         };
+        let renew_at = (model.short_lived == Attr::Known(true)).then(soon);
         Ok(Opened {
             model,
-            private: name,
-            renew_at: None,
+            private: Held { name, renewals: 0 },
+            renew_at,
         })
     }
 
-    async fn close(&self, private: String, _cx: &Context) -> Result<(), Diagnostics> {
-        self.0.remove(&private)
+    async fn renew(&self, private: Held, _cx: &Context) -> Result<Renewed<Held>, Diagnostics> {
+        let renewals = private.renewals + 1;
+        let name = format!("{}-was-renewed-{renewals}", private.name);
+        self.0.write(&name, &renewals)?;
+        Ok(Renewed {
+            private: Held {
+                renewals,
+                ..private
+            },
+            renew_at: Some(soon()),
+        })
+    }
+
+    async fn close(&self, private: Held, _cx: &Context) -> Result<(), Diagnostics> {
+        self.0.remove(&private.name)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::{Folder, clis};
+use crate::cli::{Folder, clis, until_exists};
 
 #[tokio::test]
 async fn a_data_source_waits_for_what_it_needs() {
@@ -101,5 +101,24 @@ async fn what_is_write_only_reaches_the_resource_and_nothing_else() {
         folder.expect_empty_plan().await;
         // It was open while it was needed, and is closed now.
         assert!(folder.kept("t-was-open").exists() && !folder.kept("t").exists());
+    }
+}
+
+#[tokio::test]
+async fn what_lives_shortly_is_renewed_for_as_long_as_it_is_needed() {
+    for cli in clis() {
+        let folder = Folder::new(&cli);
+        folder.configure(
+            "ephemeral \"probe_token\" \"t\" {\n name = \"t\"\n short_lived = true\n}\n\
+             resource \"probe_slow\" \"a\" {\n depends_on = [ephemeral.probe_token.t]\n}\n",
+        );
+        let apply = folder.start(&["apply", "-auto-approve", "-no-color", "-input=false"]);
+        until_exists(&folder.kept("slow")).await;
+        // each renewal is given what the one before it kept
+        until_exists(&folder.kept("t-was-renewed-3")).await;
+        assert!(folder.kept("t").exists(), "it was closed too early");
+        std::fs::write(folder.kept("go"), "").unwrap();
+        folder.end(apply).await.expect_code(0);
+        assert!(!folder.kept("t").exists(), "it stays open");
     }
 }

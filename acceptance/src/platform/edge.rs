@@ -214,6 +214,14 @@ impl Edge {
         Ok(token.trim().to_owned())
     }
 
+    /// Revokes the token of a name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn revoke(&self, name: &str) -> Result<(), Error> {
+        self.run(&self.words(&["token", "revoke", name])).map(drop)
+    }
+
     /// The token of whoever asks for routes.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod life_cycle;
 mod link;
 mod lost_cloud;
 mod own_project;
+mod pages;
 mod recreate;
 mod templates;
 mod whole_story;

@@ -1,6 +1,7 @@
 //! What a story stands on: the cloud by its own API, a place with a CLI, an edge, and patience.
 
 pub(crate) mod apply;
+pub(crate) mod browser;
 pub(crate) mod cloud;
 pub(crate) mod edge;
 pub(crate) mod leftovers;

@@ -56,8 +56,13 @@ impl Store {
 
     /// Whose token this is; `None`: nobody's, or it was revoked.
     pub async fn actor(&self, token: &str) -> Result<Option<Actor>, StoreError> {
+        self.actor_by_hash(&token::hash(token)).await
+    }
+
+    /// The same by what is kept of the token.
+    pub async fn actor_by_hash(&self, hash: &[u8]) -> Result<Option<Actor>, StoreError> {
         let row = sqlx::query("SELECT * FROM tokens WHERE hash = ? AND revoked_at IS NULL")
-            .bind(token::hash(token))
+            .bind(hash)
             .fetch_optional(&self.pool)
             .await?;
         row.map(|row| token_row(&row).map(|row| row.actor))

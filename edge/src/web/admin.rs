@@ -7,7 +7,7 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use mkys_edge_client::{AccessState, Audience, Decision, DecisionRequest, Role};
+use mkys_edge_client::{AccessState, Actor, Audience, Decision, DecisionRequest, Role};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -72,20 +72,34 @@ fn sign_in_page(app: &App, status: StatusCode, problem: Option<&'static str>) ->
     )
 }
 
+/// The administrator who is signed in, with the session.
+async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<(Actor, Session)>, Failure> {
+    let Some(session) = app.sessions.of(headers, jiff::Timestamp::now()) else {
+        return Ok(None);
+    };
+    let actor = app.store.actor_by_hash(&session.token).await?;
+    let administrator = actor.filter(|actor| actor.role == Role::Administrator);
+    Ok(administrator.map(|actor| (actor, session)))
+}
+
 async fn requests(State(app): State<App>, headers: HeaderMap) -> Response {
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
-    let Some(session) = app.sessions.of(&headers, jiff::Timestamp::now()) else {
-        return sign_in_page(&app, StatusCode::OK, None);
-    };
-    match admin_page(&app, &session).await {
-        Ok(admin) => page(StatusCode::OK, &admin),
-        Err(failure) => failed(&app, failure),
+    let shown: Result<Response, Failure> = async {
+        match signed_in(&app, &headers).await? {
+            Some((actor, session)) => {
+                let admin = admin_page(&app, actor, session).await?;
+                Ok(page(StatusCode::OK, &admin))
+            }
+            None => Ok(sign_in_page(&app, StatusCode::OK, None)),
+        }
     }
+    .await;
+    shown.unwrap_or_else(|failure| failed(&app, failure))
 }
 
-async fn admin_page(app: &App, session: &Session) -> Result<AdminPage, Failure> {
+async fn admin_page(app: &App, actor: Actor, session: Session) -> Result<AdminPage, Failure> {
     let (mut waiting, mut approved, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for route in app.store.routes().await? {
         for (audience, access) in &route.decisions {
@@ -111,7 +125,7 @@ async fn admin_page(app: &App, session: &Session) -> Result<AdminPage, Failure> 
                     .unwrap_or_default(),
                 state: access.state,
                 decided: decided.join(" · "),
-                own: session.actor.name == route.requester,
+                own: actor.name == route.requester,
                 is_wanted: wish.is_some_and(|wish| wish.enabled),
             };
             match access.state {
@@ -123,8 +137,8 @@ async fn admin_page(app: &App, session: &Session) -> Result<AdminPage, Failure> 
     }
     Ok(AdminPage {
         title: app.title.to_string(),
-        name: session.actor.name.clone(),
-        form_token: session.form_token.clone(),
+        name: actor.name,
+        form_token: session.form_token,
         waiting,
         approved,
         others,
@@ -140,15 +154,16 @@ async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<Si
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
-    let actor = match app.store.actor(form.token.trim()).await {
-        Ok(actor) => actor.filter(|actor| actor.role == Role::Administrator),
+    let token = form.token.trim();
+    let actor = match app.store.actor(token).await {
+        Ok(actor) => actor,
         Err(error) => return failed(&app, error.into()),
     };
-    let Some(actor) = actor else {
+    if actor.is_none_or(|actor| actor.role != Role::Administrator) {
         let problem = "That is no administrator's token, or it was revoked.";
         return sign_in_page(&app, StatusCode::UNAUTHORIZED, Some(problem));
-    };
-    let Ok(cookie) = app.sessions.open(actor, jiff::Timestamp::now()) else {
+    }
+    let Ok(cookie) = app.sessions.open(token, jiff::Timestamp::now()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let https = headers
@@ -179,12 +194,13 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
-    let Some(session) = app.sessions.of(&headers, jiff::Timestamp::now()) else {
-        return sign_in_page(
-            &app,
-            StatusCode::UNAUTHORIZED,
-            Some("Sign in again to decide."),
-        );
+    let (actor, session) = match signed_in(&app, &headers).await {
+        Ok(Some(signed_in)) => signed_in,
+        Ok(None) => {
+            let problem = Some("Sign in again to decide.");
+            return sign_in_page(&app, StatusCode::UNAUTHORIZED, problem);
+        }
+        Err(failure) => return failed(&app, failure),
     };
     if !session.wrote(&form.form_token) {
         return sign_in_page(
@@ -197,10 +213,7 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
         decision: form.decision,
         reason: form.reason,
     };
-    match app
-        .decide(&session.actor, form.id, form.audience, &request)
-        .await
-    {
+    match app.decide(&actor, form.id, form.audience, &request).await {
         Ok(_) => Redirect::to("/admin").into_response(),
         Err(failure) => {
             let (status, refusal) = failure.parts();

@@ -2,7 +2,8 @@
 //!
 //! A session is a random cookie, known to this process alone: a restart signs everybody out. Forms
 //! carry a second random text that only pages of the session show, so that no other site can post
-//! for a signed-in administrator.
+//! for a signed-in administrator. Whether the token that one signed in with is still good is asked
+//! each time: a session ends with it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,6 @@ use jiff::{Timestamp, ToSpan};
 use subtle::ConstantTimeEq;
 
 use crate::token;
-use mkys_edge_client::Actor;
 
 pub(super) const COOKIE_NAME: &str = "mkys_session";
 const HOURS: i64 = 8;
@@ -22,7 +22,8 @@ const MOST: usize = 256;
 
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    pub(super) actor: Actor,
+    /// Hash of the token that one signed in with.
+    pub(super) token: Vec<u8>,
     pub(super) form_token: String,
     until: Timestamp,
 }
@@ -31,8 +32,9 @@ pub(super) struct Session {
 pub(super) struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
 
 impl Sessions {
-    /// Opens a session and gives its cookie.
-    pub(super) fn open(&self, actor: Actor, now: Timestamp) -> Result<String, getrandom::Error> {
+    /// Opens a session of whoever has a token, and gives its cookie.
+    pub(super) fn open(&self, token: &str, now: Timestamp) -> Result<String, getrandom::Error> {
+        let token = token::hash(token);
         let (cookie, form_token) = (token::generate()?, token::generate()?);
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.until > now);
@@ -46,7 +48,7 @@ impl Sessions {
         sessions.insert(
             cookie.clone(),
             Session {
-                actor,
+                token,
                 form_token,
                 until,
             },

@@ -62,6 +62,11 @@ impl Beside {
         self.edge.token(name, arguments).unwrap()
     }
 
+    /// Revokes a token of the edge.
+    pub(crate) fn revoke(&self, name: &str) {
+        self.edge.revoke(name).unwrap();
+    }
+
     /// Address of its API.
     pub(crate) fn url(&self) -> String {
         self.edge.url()

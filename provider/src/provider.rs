@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use mkys_blade::{Audience, Settings};
-use mkys_edge_client::{EdgeClient, Settings as EdgeSettings};
+use mkys_edge_client::{EdgeClient, EdgeError, Settings as EdgeSettings};
 use mkys_plugin::{
     Attr, Attribute, Context, Diagnostic, Diagnostics, Nested, Path, Provider, Schema, Type,
 };
@@ -184,14 +184,24 @@ fn edge_client(
         return Ok(Err(NoEdge::NoToken(url)));
     };
     let mut settings = EdgeSettings::new(url, token);
-    if let Some(path) = ca_file.as_str().map(PathBuf::from) {
-        settings.ca_pem = Some(std::fs::read(&path).map_err(|error| {
-            let summary = format!("{} cannot be read", path.display());
-            let at = Path::root("edge").attribute("ca_file");
-            Diagnostics::from(Diagnostic::error(summary, error.to_string()).at(at))
-        })?);
+    let Some(path) = ca_file.as_str().map(PathBuf::from) else {
+        return Ok(Ok(EdgeClient::new(&settings)?));
+    };
+    let unusable = |summary: &str, reason: String| {
+        let at = Path::root("edge").attribute("ca_file");
+        Diagnostics::from(Diagnostic::error(summary, reason).at(at))
+    };
+    settings.ca_pem = Some(std::fs::read(&path).map_err(|error| {
+        let summary = format!("{} cannot be read", path.display());
+        unusable(&summary, error.to_string())
+    })?);
+    match EdgeClient::new(&settings) {
+        Err(EdgeError::Settings { what: "ca", reason }) => {
+            let summary = format!("{} has no certificate that can be used", path.display());
+            Err(unusable(&summary, reason))
+        }
+        edge => Ok(Ok(edge?)),
     }
-    Ok(Ok(EdgeClient::new(&settings)?))
 }
 
 /// The networks of a list; unknown, if one of them is.

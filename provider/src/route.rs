@@ -246,10 +246,18 @@ async fn wait(
 /// An edge's error, at the attribute that it is about.
 fn told(error: EdgeError) -> Diagnostics {
     if let EdgeError::Unreachable { url, source } = &error {
+        let why = why(source);
+        let next = match why.contains("certificate") {
+            true => "let `edge.ca_file` name the file of the CA that signed its certificate.",
+            false => {
+                "correct it, or see to it that mkys-edge runs and that this machine gets there."
+            }
+        };
         return Diagnostics::error(
-            format!("The edge at {url} cannot be reached: {}", why(source)),
-            "The address is `edge.url` of the provider's configuration, or MKYS_EDGE_URL.\nNext: \
-             correct it, or see to it that mkys-edge runs and that this machine gets there.",
+            format!("The edge at {url} cannot be reached: {why}"),
+            format!(
+                "The address is `edge.url` of the provider's configuration, or MKYS_EDGE_URL.\nNext: {next}"
+            ),
         );
     }
     if let EdgeError::Token { .. } = &error {

@@ -21,5 +21,6 @@ mod own_project;
 mod pages;
 mod recreate;
 mod templates;
+mod tls;
 mod whole_story;
 mod world;

@@ -8,6 +8,7 @@ pub(crate) mod leftovers;
 pub(crate) mod runs;
 pub(crate) mod service;
 pub(crate) mod stage;
+pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod way;
 

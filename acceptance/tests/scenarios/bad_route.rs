@@ -7,7 +7,7 @@ use crate::world::each_cli;
 use crate::world::edge::{Beside, wish};
 
 /// A route to a service of a blade whose address is known.
-fn route(host: &str, target: &str) -> String {
+pub(crate) fn route(host: &str, target: &str) -> String {
     named("this", "site", host, target, "")
 }
 

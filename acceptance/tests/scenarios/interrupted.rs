@@ -1,7 +1,9 @@
 //! Creations that somebody interrupts: by SIGKILL, which writes no state, and by Ctrl-C.
 
+use crate::bad_route::route;
 use crate::life_cycle::{bare, is_gone, with_servers};
 use crate::world::cloud::text;
+use crate::world::edge::Beside;
 use crate::world::{Api, Apply, Cloud, Stage};
 
 /// Starts an apply, and waits until Heat makes the blade's stack.
@@ -83,4 +85,32 @@ fn after_ctrl_c_the_state_has_what_exists() {
     assert_eq!(text(&state["stack_id"]), stack, "{state}");
     stage.destroy();
     is_gone(&stage, &name);
+}
+
+#[test]
+fn a_route_that_was_asked_for_is_taken_over_with_what_was_decided() {
+    let stage = Stage::new("asked", 0);
+    let edge = Beside::start(&stage);
+    let (url, token) = (edge.url(), &edge.requester);
+    let provider = format!("edge = {{ url = \"{url}\", token = \"{token}\" }}");
+    stage.write_with(&provider, &route("a.mkys.test", "198.51.100.50:80"));
+    stage.apply();
+    let asked = text(&stage.state("mkys_route.this")["id"]);
+    edge.approve(&asked, "users");
+    let routes = || {
+        let all = edge.call("GET", "/v1/routes", &edge.requester, None);
+        all.unwrap().as_array().unwrap().clone()
+    };
+
+    // as after a kill in the moment before the state was written
+    stage.forget_state();
+    stage.apply();
+    stage.settled();
+    assert_eq!(text(&stage.state("mkys_route.this")["id"]), asked);
+    let [one] = &routes()[..] else {
+        panic!("{:?}", routes())
+    };
+    assert_eq!(one["decisions"]["users"]["state"], "approved", "{one}");
+    stage.destroy();
+    assert!(routes().is_empty(), "{:?}", routes());
 }

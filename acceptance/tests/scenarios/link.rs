@@ -117,6 +117,13 @@ fn a_link_takes_back_what_it_made() {
         assert!(linked[0]["rules"].to_string().contains(port), "{linked:?}");
     }
 
+    // one that an apply made which was killed before its state was written is taken over
+    let forgotten = ["state", "rm", "mkys_backplane_link.this"];
+    assert_eq!(stage.run(&forgotten).code, 0);
+    stage.apply();
+    assert_eq!(all(), linked);
+    stage.settled();
+
     stage.forget_state();
     let link = format!("{one}/{two}");
     for (address, id) in [

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bad_input::refuses;
+use crate::bad_route::route;
 use crate::life_cycle::{bare, is_gone};
 use crate::world::Stage;
 use crate::world::edge::Beside;
@@ -63,15 +64,7 @@ fn a_cloud_and_an_edge_are_trusted_by_the_authority_that_their_files_name() {
     refuses(&stage, "an authority's file that is none", &[&no_pem]);
 
     clouds(&mut stage, &address, Some(&authority));
-    let route = format!(
-        "{blade}
-         resource \"mkys_route\" \"this\" {{
-           blade   = {{ name = \"pnr\", endpoints = {{ site = {{ users = \"198.51.100.50:80\", devops = null }} }} }}
-           service = \"site\"
-           host    = \"tls.mkys.test\"
-           access  = {{ users = {{ justification = \"a test\" }} }}
-         }}"
-    );
+    let route = format!("{blade}\n{}", route("tls.mkys.test", "198.51.100.50:80"));
     for ca_file in ["", &format!("ca_file = \"{authority}\"")] {
         stage.write_with(&provider(ca_file), &route);
         let words = ["invalid peer certificate", "`edge.ca_file`", &*api.url()];
@@ -79,7 +72,11 @@ fn a_cloud_and_an_edge_are_trusted_by_the_authority_that_their_files_name() {
     }
     for ca_file in [missing, &no_pem] {
         stage.write_with(&provider(&format!("ca_file = \"{ca_file}\"")), &route);
-        refuses(&stage, "an edge's file that is none", &[ca_file, "ca_file ="]);
+        refuses(
+            &stage,
+            "an edge's file that is none",
+            &[ca_file, "ca_file ="],
+        );
     }
 
     stage.write_with(&trusting, &route);

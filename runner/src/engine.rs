@@ -232,7 +232,7 @@ impl Engine {
         match self.docker.create_container(Some(options), create).await {
             Ok(_) => {}
             // asked again after an answer that was lost
-            Err(error) if triage::status(&error) == Some(409) => {
+            Err(error) if triage::is_taken(&error) => {
                 self.adopt(plan).await?;
             }
             Err(error) => return Err(refuse("create", error)),

@@ -2,10 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use mkys_runner::Verdict;
 use mkys_runner::engine::{Engine, EngineError};
+use mkys_runner::{Cause, Verdict};
 
-use crate::bench::{Bench, EngineBench, line, outcome, runner, tell, tell_alone, until_running};
+use crate::bench::{
+    Bench, EngineBench, LIMIT, line, outcome, runner, tell, tell_alone, until_running,
+};
 
 #[test]
 fn an_engine_that_is_started_anew_takes_no_run_with_it() {
@@ -141,5 +143,26 @@ fn a_network_is_used_again() {
             runner.close().await;
         }
         assert_eq!(bench.networks().await.len(), 1);
+    });
+}
+
+#[test]
+fn a_container_that_has_its_name_is_left_alone_and_told() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let name = format!("mkys.{}.one", bench.owner);
+        let create = ["create", "--name", &name, bench.image(), "true"];
+        bench.listed(&create).await;
+        let runner = runner(&bench).await;
+        let run = runner.compute(line(&bench, "true")).await.unwrap();
+        let outcome = tokio::time::timeout(LIMIT / 4, run.finish()).await;
+        let there = ["container", "exists", &name];
+        bench.listed(&there).await;
+        bench.listed(&["rm", &name]).await;
+        let outcome = outcome.unwrap().unwrap();
+        let Verdict::Failed(failure) = &outcome.verdict else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(failure.cause, Cause::NameTaken, "{failure:?}");
     });
 }

@@ -50,6 +50,17 @@ pub(super) fn is_absent(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
+/// Whether a container of that name is there. Podman (4.3) has no status of its own for it.
+pub(super) fn is_taken(error: &Error) -> bool {
+    match error {
+        Error::DockerResponseServerError {
+            status_code: 500,
+            message,
+        } => message.contains("the container name") && message.contains("is already in use"),
+        error => status(error) == Some(409),
+    }
+}
+
 /// A refusal that asking again does not change, told apart by its words: engines give none of them a code of its own.
 pub(super) fn refusal(error: &Error) -> Option<Failure> {
     let (Error::DockerResponseServerError { message, .. }

@@ -19,6 +19,7 @@ mod computation;
 mod engine;
 mod example;
 mod failure;
+mod first_page;
 mod full_disk;
 mod ownership;
 mod session;

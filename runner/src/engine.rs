@@ -251,11 +251,19 @@ impl Engine {
         }
     }
 
-    /// Takes over a container of the plan's name, if it is the same work.
+    /// Takes over a container of the plan's name, if it is the same work and not over.
     async fn adopt(&self, plan: &Plan) -> Result<(), SubmitError> {
+        let name = self.container(&plan.name);
+        let goes = || {
+            let error = self.error(format!("create {name}"), "the one before is going away");
+            SubmitError::Executor(error)
+        };
         let found = self.containers().await?;
         let same = found.into_iter().find(|found| found.plan.name == plan.name);
         match same {
+            // to be started again it would have to be taken over
+            Some(found) if found.has_ended => Err(goes()),
+            None if !self.is_there(&name).await? => Err(goes()),
             Some(found) if found.plan.is_same_as(plan) => {
                 self.take_over(&found);
                 Ok(())

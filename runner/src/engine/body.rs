@@ -55,6 +55,8 @@ pub(super) struct Found {
     pub(super) token_sha256: String,
     /// Whether whoever created it went away before it was started.
     pub(super) is_only_created: bool,
+    /// Whether its command is over, so that it goes away.
+    pub(super) has_ended: bool,
     /// The networks it is in, by name.
     pub(super) networks: Vec<String>,
 }
@@ -68,11 +70,14 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
     let networks = container
         .network_settings
         .and_then(|settings| settings.networks);
+    use ContainerSummaryStateEnum::{CREATED, PAUSED, RESTARTING, RUNNING};
+    let lives = [CREATED, PAUSED, RESTARTING, RUNNING];
     Some(Found {
         owner,
         plan,
         token_sha256,
-        is_only_created: container.state == Some(ContainerSummaryStateEnum::CREATED),
+        is_only_created: container.state == Some(CREATED),
+        has_ended: !container.state.is_some_and(|state| lives.contains(&state)),
         networks: networks.unwrap_or_default().into_keys().collect(),
     })
 }

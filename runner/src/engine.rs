@@ -230,7 +230,7 @@ impl Engine {
             None => SubmitError::Executor(self.error(format!("{action} {name}"), error)),
         };
         match self.docker.create_container(Some(options), create).await {
-            Ok(_) => {}
+            Ok(created) => self.hub.has(&plan.name, &created.id),
             // asked again after an answer that was lost
             Err(error) if triage::is_taken(&error) => {
                 self.adopt(plan).await?;
@@ -274,6 +274,7 @@ impl Engine {
 
     fn take_over(&self, found: &body::Found) {
         self.hub.adopt(&found.plan, &found.token_sha256);
+        self.hub.has(&found.plan.name, &found.id);
         for network in &found.networks {
             self.rooms.has(&found.plan.name, network);
         }

@@ -50,6 +50,8 @@ pub(super) fn owner_label(owner: Option<&Owner>) -> String {
 /// A container of a run that is there.
 #[derive(Debug)]
 pub(super) struct Found {
+    /// The engine's own name for it; no other container ever has it.
+    pub(super) id: String,
     pub(super) owner: Owner,
     pub(super) plan: Plan,
     pub(super) token_sha256: String,
@@ -73,6 +75,7 @@ pub(super) fn found(container: ContainerSummary) -> Option<Found> {
     use ContainerSummaryStateEnum::{CREATED, PAUSED, RESTARTING, RUNNING};
     let lives = [CREATED, PAUSED, RESTARTING, RUNNING];
     Some(Found {
+        id: container.id?,
         owner,
         plan,
         token_sha256,

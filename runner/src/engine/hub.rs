@@ -49,6 +49,8 @@ struct Runs {
 struct Entry {
     plan: Plan,
     token_sha256: String,
+    /// The engine's own name for its container, once the engine has told it.
+    container: Option<String>,
     link: Option<mpsc::UnboundedSender<ToRun>>,
     seen: Option<Observation>,
     ended: bool,
@@ -94,6 +96,7 @@ impl Hub {
                 let entry = Entry {
                     plan: plan.clone(),
                     token_sha256: token_sha256.to_owned(),
+                    container: None,
                     link: None,
                     seen: None,
                     ended: false,
@@ -101,6 +104,13 @@ impl Hub {
                 };
                 runs.entries.insert(plan.name.clone(), entry);
             }
+        }
+    }
+
+    /// The engine's own name for a run's container.
+    pub(super) fn has(&self, run: &RunName, container: &str) {
+        if let Some(entry) = self.runs().entries.get_mut(run) {
+            entry.container = Some(container.to_owned());
         }
     }
 
@@ -112,7 +122,20 @@ impl Hub {
         self.runs().entries.remove(run);
     }
 
-    /// The engine says that a run's container is not there any more.
+    /// The engine says that a container is over. It may say so late, when another one has its name: that of the run's next attempt.
+    pub(super) fn over(&self, run: &RunName, container: &str, observation: Observation) {
+        let mut runs = self.runs();
+        let is_its = |entry: &Entry| entry.container.as_deref() == Some(container);
+        if runs
+            .entries
+            .get(run)
+            .is_some_and(|entry| !entry.ended && is_its(entry))
+        {
+            runs.see(run, observation);
+        }
+    }
+
+    /// The engine has no container of a run any more.
     pub(super) fn missing(&self, run: &RunName, observation: Observation) {
         let mut runs = self.runs();
         if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
@@ -354,5 +377,38 @@ fn observation(phase: Phase) -> Observation {
             Observation::Running { since }
         }
         Phase::Exited { exit } => triage::exited(exit),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use super::*;
+    use crate::spec::{Computation, Container};
+
+    #[tokio::test]
+    async fn what_is_said_late_of_a_container_is_not_about_the_next_of_its_name() {
+        let container = Container::builder().image("a".parse().unwrap()).build();
+        let computation = Computation::builder()
+            .name("one".parse().unwrap())
+            .container(container)
+            .build();
+        let plan = Plan::computation(computation, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+        let hub = Hub::new(None);
+        hub.expect(&plan, "token");
+        let mut seen = hub.watch();
+        let words = "with exit code 137".to_owned();
+        let over = |container| {
+            let words = words.clone();
+            hub.over(&plan.name, container, Observation::Missing { words });
+        };
+        over("first");
+        hub.has(&plan.name, "second");
+        over("first");
+        assert!(seen.try_recv().is_err(), "it was told of another's end");
+        over("second");
+        assert!(seen.try_recv().is_ok());
     }
 }

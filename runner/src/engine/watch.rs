@@ -132,11 +132,10 @@ fn happened(owner: &Owner, hub: &Hub, event: EventMessage) {
         event.action.as_deref(),
         Some("die" | "died" | "remove" | "destroy")
     );
-    let Some(attributes) = event
-        .actor
-        .and_then(|actor| actor.attributes)
-        .filter(|_| ended)
-    else {
+    let Some(actor) = event.actor.filter(|_| ended) else {
+        return;
+    };
+    let (Some(container), Some(attributes)) = (actor.id, actor.attributes) else {
         return;
     };
     let Some(run) = attributes
@@ -153,5 +152,5 @@ fn happened(owner: &Owner, hub: &Hub, event: EventMessage) {
         "its container ended{} before it was said how its command ended",
         code.unwrap_or_default()
     );
-    hub.missing(&run, Observation::Missing { words });
+    hub.over(&run, &container, Observation::Missing { words });
 }

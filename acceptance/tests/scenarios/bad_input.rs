@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::world::cloud;
 use crate::world::stage::{PROVIDER, flat};
 use crate::world::{Cloud, Stage, each_cli};
 
@@ -240,20 +241,6 @@ fn a_name_that_is_taken_is_left_alone() {
     });
 }
 
-/// The settings of the lab's cloud, changed.
-fn clouds(stage: &mut Stage, lab: &Value) {
-    let text = json!({ "clouds": { "lab": lab } }).to_string();
-    let file = stage.write_file("other.yaml", &text);
-    stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
-}
-
-fn lab() -> Value {
-    json!({ "region_name": "RegionOne", "auth": {
-        "auth_url": "http://127.0.0.1:5000/v3", "username": "admin", "password": "secret",
-        "project_name": "admin", "user_domain_id": "default", "project_domain_id": "default",
-    } })
-}
-
 #[test]
 fn a_cloud_that_is_not_as_the_settings_say_is_named() {
     each_cli("where", |stage| {
@@ -265,7 +252,7 @@ fn a_cloud_that_is_not_as_the_settings_say_is_named() {
         let source = "cloud \"lab\" of ";
         let file = "other.yaml (named by `cloud` in the provider's configuration)";
         let changed = |change: fn(&mut Value)| {
-            let mut settings = lab();
+            let mut settings = cloud::settings();
             change(&mut settings);
             settings
         };
@@ -309,7 +296,7 @@ fn a_cloud_that_is_not_as_the_settings_say_is_named() {
             ),
         ];
         for (what, settings, words) in cases {
-            clouds(stage, &settings);
+            stage.clouds(&settings);
             let began = Instant::now();
             let said = refuses(stage, what, words);
             assert!(!said.contains("error sending request"), "{said}");
@@ -356,7 +343,7 @@ fn an_application_credential_makes_no_project_and_a_restricted_one_no_blade() {
         ];
         for (number, (unrestricted, text, words)) in cases.into_iter().enumerate() {
             let credential = inside.credential(&format!("{own}{number}"), unrestricted);
-            clouds(stage, &credential);
+            stage.clouds(&credential);
             stage.write(text);
             refuses(stage, "an application credential", words);
             inside.forget_credential(&credential);

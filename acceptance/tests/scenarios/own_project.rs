@@ -1,16 +1,10 @@
 //! A blade's administrator builds within the project that was granted, and needs no rights beyond.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::cloud::text;
 use crate::world::stage::flat;
 use crate::world::{Api, Apply, Cloud, Stage, wait};
-
-fn settings(stage: &mut Stage, cloud: &Value) {
-    let text = json!({ "clouds": { "lab": cloud } }).to_string();
-    let file = stage.write_file("carol.yaml", &text);
-    stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
-}
 
 /// Carol's alone: other stories take people out of their groups, and Keystone then revokes each token of theirs, those of the trusts
 /// by which Heat works for them as well.
@@ -30,7 +24,7 @@ fn carol_builds_a_blade_in_her_own_project() {
 
     // this Keystone lets no application credential make the trust that Heat needs: said at plan
     let credential = carol.credential(&name, true);
-    settings(&mut stage, &credential);
+    stage.clouds(&credential);
     let ended = stage.run(&["plan", "-no-color"]);
     let said = flat(&ended.said);
     assert_eq!(ended.code, 1, "{said}");
@@ -39,13 +33,10 @@ fn carol_builds_a_blade_in_her_own_project() {
     }
     carol.forget_credential(&credential);
 
-    settings(
-        &mut stage,
-        &json!({ "region_name": "RegionOne", "auth": {
+    stage.clouds(&json!({ "region_name": "RegionOne", "auth": {
         "auth_url": "http://127.0.0.1:5000/v3", "username": "carol", "password": "secret",
         "project_id": project, "user_domain_id": "default",
-    } }),
-    );
+    } }));
     let inside = stage.cloud.within(&project);
     let stacks = || inside.list(Api::Heat, "/stacks", "stacks");
 

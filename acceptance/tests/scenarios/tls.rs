@@ -1,26 +1,21 @@
 //! A cloud and an edge behind TLS, whose authority nothing but the configuration's files names.
 
-use serde_json::{Value, json};
-
 use crate::bad_input::refuses;
 use crate::bad_route::route;
 use crate::life_cycle::{bare, is_gone};
 use crate::world::Stage;
+use crate::world::cloud;
 use crate::world::edge::Beside;
 use crate::world::tls::Front;
 
-/// A `clouds.yaml` of the lab's cloud by another address.
+/// Has the CLI find the lab's cloud at another address.
 fn clouds(stage: &mut Stage, url: &str, authority: Option<&str>) {
-    let mut cloud = json!({ "region_name": "RegionOne", "auth": {
-        "auth_url": format!("{url}/v3"), "username": "admin", "password": "secret",
-        "project_name": "admin", "user_domain_id": "default", "project_domain_id": "default",
-    } });
+    let mut settings = cloud::settings();
+    settings["auth"]["auth_url"] = format!("{url}/v3").into();
     if let Some(file) = authority {
-        cloud["cacert"] = file.into();
+        settings["cacert"] = file.into();
     }
-    let text: Value = json!({ "clouds": { "lab": cloud } });
-    let file = stage.write_file("tls.yaml", &text.to_string());
-    stage.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
+    stage.clouds(&settings);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use mkys_acceptance::lab::Lab;
 use mkys_acceptance::netns::in_namespace;
-use mkys_acceptance::place::{OPERATOR, VISITOR};
 use mkys_acceptance::platform::edge::PORTAL;
+
+use super::edge::outside;
 
 /// A page: its status and its text.
 #[derive(Debug)]
@@ -26,11 +26,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// One on an audience's network, with its cookies in a folder.
     pub(crate) fn open(audience: &str, port: u16, folder: &Path) -> Self {
-        let settings = Lab::from_environment().unwrap().settings;
-        let (namespace, network) = match audience {
-            "users" => (VISITOR, settings.users),
-            _ => (OPERATOR, settings.devops),
-        };
+        let (namespace, network) = outside(audience);
         Self {
             namespace,
             address: network.edge(),

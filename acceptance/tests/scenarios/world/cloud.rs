@@ -190,3 +190,11 @@ impl Cloud {
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
+
+/// The administrator's settings of the lab's cloud, as a `clouds.yaml` has them.
+pub(crate) fn settings() -> Value {
+    json!({ "region_name": "RegionOne", "auth": {
+        "auth_url": format!("http://{NODE}:5000/v3"), "username": "admin", "password": PASSWORD,
+        "project_name": "admin", "user_domain_id": "default", "project_domain_id": "default",
+    } })
+}

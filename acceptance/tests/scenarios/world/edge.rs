@@ -9,6 +9,7 @@ use mkys_acceptance::netns::connect_from;
 use mkys_acceptance::place::{OPERATOR, VISITOR};
 use mkys_acceptance::platform::edge::{self, Edge};
 use mkys_acceptance::platform::visitor::{Answer, Place};
+use mkys_acceptance::settings::ExternalNetwork;
 use serde_json::Value;
 
 use super::service::Upgraded;
@@ -148,11 +149,7 @@ impl Beside {
 
     /// A connection of somebody outside the cloud, on an audience's network.
     pub(crate) fn dial(&self, audience: &str) -> TcpStream {
-        let settings = Lab::from_environment().unwrap().settings;
-        let (namespace, network) = match audience {
-            "users" => (VISITOR, &settings.users),
-            _ => (OPERATOR, &settings.devops),
-        };
+        let (namespace, network) = outside(audience);
         let listener = (network.edge(), self.port).into();
         let stream = connect_from(namespace, listener).unwrap();
         // from the node the way to the edge would be another one
@@ -175,6 +172,15 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         self.edge.stop();
+    }
+}
+
+/// Where somebody of an audience stands outside the cloud, and the network there.
+pub(crate) fn outside(audience: &str) -> (&'static str, ExternalNetwork) {
+    let settings = Lab::from_environment().unwrap().settings;
+    match audience {
+        "users" => (VISITOR, settings.users),
+        _ => (OPERATOR, settings.devops),
     }
 }
 

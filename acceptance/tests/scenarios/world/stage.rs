@@ -6,7 +6,7 @@ use std::process::Command;
 use mkys_acceptance::lab::Lab;
 use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::cli::{Cli, Ended, Workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cloud::Cloud;
 use super::leftovers;
@@ -121,6 +121,13 @@ impl Stage {
         let file = self.folder.join("work").join(name);
         std::fs::write(&file, text).unwrap();
         file
+    }
+
+    /// Has the CLI find these settings of the cloud `lab`.
+    pub(crate) fn clouds(&mut self, lab: &Value) {
+        let text = json!({ "clouds": { "lab": lab } }).to_string();
+        let file = self.write_file("other.yaml", &text);
+        self.set("OS_CLIENT_CONFIG_FILE", &file.display().to_string());
     }
 
     /// Forgets all that the CLI knows of what exists.

@@ -261,7 +261,7 @@ impl Engine {
         let found = self.containers().await?;
         let same = found.into_iter().find(|found| found.plan.name == plan.name);
         match same {
-            // to be started again it would have to be taken over
+            // that of the attempt before; taken over, it would be started once more
             Some(found) if found.has_ended => Err(goes()),
             None if !self.is_there(&name).await? => Err(goes()),
             Some(found) if found.plan.is_same_as(plan) => {

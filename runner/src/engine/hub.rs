@@ -124,23 +124,13 @@ impl Hub {
 
     /// The engine says that a container is over. It may say so late, when another one has its name: that of the run's next attempt.
     pub(super) fn over(&self, run: &RunName, container: &str, observation: Observation) {
-        let mut runs = self.runs();
         let is_its = |entry: &Entry| entry.container.as_deref() == Some(container);
-        if runs
-            .entries
-            .get(run)
-            .is_some_and(|entry| !entry.ended && is_its(entry))
-        {
-            runs.see(run, observation);
-        }
+        self.runs().missing(run, observation, is_its);
     }
 
     /// The engine has no container of a run any more.
     pub(super) fn missing(&self, run: &RunName, observation: Observation) {
-        let mut runs = self.runs();
-        if runs.entries.get(run).is_some_and(|entry| !entry.ended) {
-            runs.see(run, observation);
-        }
+        self.runs().missing(run, observation, |_| true);
     }
 
     /// Which runs there are whose end nobody has seen.
@@ -256,6 +246,19 @@ impl Hub {
 }
 
 impl Runs {
+    /// What is missing is seen of a run whose end nobody has seen.
+    fn missing(
+        &mut self,
+        run: &RunName,
+        observation: Observation,
+        is_about: impl Fn(&Entry) -> bool,
+    ) {
+        let entry = self.entries.get(run);
+        if entry.is_some_and(|entry| !entry.ended && is_about(entry)) {
+            self.see(run, observation);
+        }
+    }
+
     fn see(&mut self, run: &RunName, observation: Observation) {
         if let Some(entry) = self.entries.get_mut(run) {
             entry.ended |= observation.is_end();

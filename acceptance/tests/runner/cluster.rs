@@ -321,8 +321,7 @@ async fn kill_giver(pod: &str) {
     let hostname = format!("HOSTNAME={pod}");
     let is_giver = |process: &std::path::Path| {
         let read = |file: &str| std::fs::read(process.join(file)).unwrap_or_default();
-        let mut variables = read("environ");
-        variables.push(0);
+        let variables = read("environ");
         let mut variables = variables.split(|byte| *byte == 0);
         read("cmdline") == b"/mkys-keeper\0wait\0"
             && variables.any(|variable| variable == hostname.as_bytes())

@@ -56,7 +56,7 @@ const TRIES: usize = 8;
 const AT_ONCE: usize = 16;
 /// Beside its grace period, how long what is left of a run may take to go away before it is looked for again.
 const GOES_WITHIN: Duration = Duration::from_secs(20);
-/// How long it is looked for.
+/// How long it is looked for, unless a lease is shorter.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// A Kubernetes namespace, with the runs of one owner.
@@ -491,7 +491,7 @@ impl Executor for Kubernetes {
             .with_max_delay(Duration::from_secs(2))
             .without_max_times()
             .build();
-        let until = self.clock.now() + LOOKED_FOR;
+        let until = self.clock.now() + LOOKED_FOR.min(self.settings.lease);
         loop {
             let left = self.left(&plan.name, version.as_deref()).await?;
             if left.is_empty() {

@@ -36,6 +36,15 @@ async fn runner(bench: &EngineBench, stage: &Stage) -> Runner<Engine> {
 
 /// The way through the edge, for a new holder.
 async fn settings(stage: &Stage) -> EdgeSettings {
+    EdgeSettings::builder()
+        .client(delegated(stage).await)
+        .listener(stage.edge.users)
+        .ttl(TTL)
+        .build()
+}
+
+/// A new holder of the route's delegation.
+pub(crate) async fn delegated(stage: &Stage) -> EdgeClient {
     let request = DelegationRequest {
         holder: "games".into(),
         networks: vec!["10.89.0.0/16".parse().unwrap()],
@@ -47,11 +56,7 @@ async fn settings(stage: &Stage) -> EdgeSettings {
         .delegate(stage.route.id, &request)
         .await
         .unwrap();
-    EdgeSettings::builder()
-        .client(stage.edge.client(&made.token))
-        .listener(stage.edge.users)
-        .ttl(TTL)
-        .build()
+    stage.edge.client(&made.token)
 }
 
 /// What a player gets there.

@@ -2,22 +2,21 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
-fn main() -> io::Result<()> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("lab");
+/// Writes the table of all files below a folder.
+pub(crate) fn write(root: &Path, to: &Path) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
-    collect(&root, &mut files)?;
+    collect(root, &mut files)?;
     files.sort();
     let mut table = String::from("&[\n");
     for file in &files {
-        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+        let name = file.strip_prefix(root).map_err(io::Error::other)?;
         writeln!(table, "    ({name:?}, include_str!({file:?})),").map_err(io::Error::other)?;
     }
     table.push_str("]\n");
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
-    fs::write(out.join("embedded.rs"), table)
+    fs::write(to, table)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

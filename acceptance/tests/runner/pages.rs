@@ -15,7 +15,11 @@ use crate::edge::Stage;
 use crate::through_the_edge::delegated;
 
 /// The pages' blocks, each a module with what it shows: made when this is built.
-#[allow(unused_variables, reason = "a page shows what a reader goes on with")]
+#[allow(
+    unused_variables,
+    clippy::print_stdout,
+    reason = "a page shows what a reader goes on with, and prints"
+)]
 mod shown {
     include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 }

@@ -1,6 +1,8 @@
 //! What this crate is built with beside its sources: the lab's files, and what the runner's pages show.
 
+#[path = "build/embedded.rs"]
 mod embedded;
+#[path = "build/pages.rs"]
 mod pages;
 
 use std::path::PathBuf;

@@ -68,4 +68,4 @@ N=${N:-6} cargo test --quiet --workspace --test trials
 
 say "scenarios on the lab"
 # last: its closing lines are the ones that whoever runs this reads
-cargo test --workspace --test scenarios -- --test-threads=2
+cargo test --workspace --test scenarios -- --test-threads=3

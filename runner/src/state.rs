@@ -31,6 +31,9 @@ pub enum State {
     Running {
         /// Since when.
         since: Timestamp,
+        /// Since when this owner has known that, and a session has been asked whether it answers: later than the other where an
+        /// owner has taken it over.
+        known: Timestamp,
         /// What was said when a session was asked last; empty for a computation, and before that.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         words: String,
@@ -240,8 +243,8 @@ impl State {
         match self {
             Self::Submitted { since } => after(since, limits.submit),
             Self::Starting { since, .. } => after(since, limits.start),
-            Self::Running { since, .. } => {
-                let answer = limits.answer.and_then(|answer| after(since, answer));
+            Self::Running { since, known, .. } => {
+                let answer = limits.answer.and_then(|answer| after(known, answer));
                 after(since, limits.run).into_iter().chain(answer).min()
             }
             Self::Serving { since, active } => {
@@ -308,8 +311,9 @@ impl State {
             }
             Event::Unanswered { words } => {
                 return match self {
-                    Self::Running { since, .. } => Self::Running {
+                    Self::Running { since, known, .. } => Self::Running {
                         since,
+                        known,
                         words: words.clone(),
                     },
                     other => other,
@@ -364,6 +368,7 @@ impl State {
                 Self::Running {
                     // clocks differ: nothing has run since later than now
                     since: (*since).min(now),
+                    known: now,
                     words: String::new(),
                 }
             }
@@ -414,8 +419,8 @@ impl State {
             {
                 failed(Cause::Deadline, format!("it ran for {:#}", limits.run))
             }
-            Self::Running { since, words } => {
-                let answer = limits.answer.filter(|answer| over(since, *answer))?;
+            Self::Running { known, words, .. } => {
+                let answer = limits.answer.filter(|answer| over(known, *answer))?;
                 let words = format!("it did not answer within {answer:#}: {words}");
                 failed(Cause::Unanswering, words.trim_end_matches(": ").to_owned())
             }

@@ -115,6 +115,25 @@ fn a_session_is_served_from_its_answer_until_its_end() {
 }
 
 #[test]
+fn a_session_that_is_taken_over_is_asked_before_it_is_judged() {
+    let hours_ago = Observation::Running {
+        since: START - SignedDuration::from_mins(90),
+    };
+    let taken_over = [(1, Event::Seen(hours_ago)), (1, Event::Tick)];
+    let (state, now) = play(&session(), &taken_over);
+    assert!(matches!(state, State::Running { .. }), "{state:?}");
+    let state = state.next(&Event::Answered, now, &session());
+    // and still may not last for longer than its limit
+    let limit = START + SignedDuration::from_mins(30);
+    assert!(state.until(&session()) <= Some(limit));
+    let (late, _) = play(
+        &session(),
+        &[&taken_over[..], &[(120, Event::Tick)]].concat(),
+    );
+    assert_eq!(cause(&late), Some(Cause::Unanswering));
+}
+
+#[test]
 fn each_state_has_a_limit_and_a_cause_of_its_own() {
     type Case<'a> = (Limits, &'a [(i64, Event)], Option<Cause>);
     let over: &[Case<'_>] = &[

@@ -170,9 +170,12 @@ pub(crate) async fn sessions_do_not_reach_each_other(bench: &impl Bench) {
 
 pub(crate) async fn a_new_owner_finds_it_open(bench: &impl Bench) {
     let first = runner(bench).await;
-    let game = page(bench, "chess", "true");
+    let mut game = page(bench, "chess", "true");
+    // it has run for longer than that when the next owner comes
+    game.answers_within = SignedDuration::from_secs(5);
     let run = first.play(game.clone()).unwrap();
     let url = open(&run).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     drop(run);
     first.close().await;
     assert_eq!(

@@ -28,8 +28,8 @@ const FILES: &str = "files";
 const TMP: &str = "tmp";
 /// Where a secret's files are.
 const SECRETS: &str = "/mkys/secrets";
-/// A keeper takes little: this much is there for it whatever else is.
-const KEEPER_MEMORY: &str = "32Mi";
+/// A keeper takes little: so many MiB are there for it whatever else is.
+const KEEPER_MIB: u64 = 32;
 /// Beside what the run's limits say: its owner ends it in time, this is for the case that it does not.
 const BESIDE_LIMITS_S: i64 = 60;
 
@@ -101,9 +101,12 @@ fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
         results,
     } = &plan.work
     {
-        inputs = (!given.is_empty()).then(|| vec![keeper(settings, INPUTS)]);
+        // files in memory are counted to the container that writes them
+        let length: u64 = given.values().map(|content| content.length).sum();
+        let mib = KEEPER_MIB + length.div_ceil(1024 * 1024);
+        inputs = (!given.is_empty()).then(|| vec![keeper(settings, INPUTS, mib)]);
         if !results.is_empty() {
-            containers.push(keeper(settings, RESULTS));
+            containers.push(keeper(settings, RESULTS, KEEPER_MIB));
         }
     }
     PodSpec {
@@ -178,7 +181,8 @@ fn run(plan: &Plan) -> Box {
     }
 }
 
-fn keeper(settings: &KubernetesSettings, name: &str) -> Box {
+fn keeper(settings: &KubernetesSettings, name: &str, memory_mib: u64) -> Box {
+    let memory = format!("{memory_mib}Mi");
     let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, Quantity> {
         let pairs = pairs.iter();
         pairs
@@ -190,8 +194,8 @@ fn keeper(settings: &KubernetesSettings, name: &str) -> Box {
         image: Some(settings.keeper.to_string()),
         command: Some([KEEPER, "wait"].map(str::to_owned).into()),
         resources: Some(ResourceRequirements {
-            requests: Some(of(&[("cpu", "10m"), ("memory", KEEPER_MEMORY)])),
-            limits: Some(of(&[("cpu", "500m"), ("memory", KEEPER_MEMORY)])),
+            requests: Some(of(&[("cpu", "10m"), ("memory", &memory)])),
+            limits: Some(of(&[("cpu", "500m"), ("memory", &memory)])),
             ..ResourceRequirements::default()
         }),
         security_context: Some(restricted()),

@@ -211,12 +211,9 @@ impl Kubernetes {
                 Err(error) => return Err(self.refuse(format!("create service {name}"), error)),
             }
         }
-        let words = format!("job {name} has no pod yet");
-        let cause = Cause::Unschedulable;
         // a pod that was seen meanwhile says more
         if self.hub.pod_of(&plan.name).is_none() {
-            self.hub
-                .see(&plan.name, Observation::Waiting { cause, words });
+            self.hub.see(&plan.name, triage::podless(&name));
         }
         Ok(())
     }
@@ -343,10 +340,13 @@ impl Executor for Kubernetes {
                 let plan = plan_of(&job)?;
                 self.hub.expect(&plan);
                 self.hub.has(&plan.name, &job);
-                if self.hub.pod_of(&plan.name).is_none()
-                    && let Some(observation) = triage::ended(&job)
-                {
-                    self.hub.see(&plan.name, observation);
+                if self.hub.pod_of(&plan.name).is_none() {
+                    let waits = || {
+                        triage::has_begun_nothing(&job).then(|| triage::podless(&job.name_any()))
+                    };
+                    if let Some(observation) = triage::ended(&job).or_else(waits) {
+                        self.hub.see(&plan.name, observation);
+                    }
                 }
                 Some(plan)
             });

@@ -3,6 +3,7 @@
 use std::process::Output;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use jiff::SignedDuration;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesError, Reach};
 use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, State, Toleration, Verdict};
@@ -307,6 +308,15 @@ fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
         tokio::time::sleep(2 * bench.lease()).await;
         assert!(matches!(run.state(), State::Starting { .. }), "{run:?}");
         assert_eq!(bench.listed("jobs,pods").await.len(), 1);
+        // a new owner knows as well that it waits, and does not take it for lost
+        drop(run);
+        let name = "one".parse().unwrap();
+        runner.close().await;
+        let runner = self::runner(&bench).await;
+        let run = runner.run(&name).unwrap();
+        let waits = |state| std::future::ready(matches!(state, State::Starting { .. }));
+        let known = tokio::time::timeout(Duration::from_secs(10), run.states().any(waits));
+        assert!(known.await.unwrap(), "{run:?}");
         hold(&bench, false).await;
         let outcome = run.finish().await.unwrap();
         assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");

@@ -115,6 +115,30 @@ pub(super) fn ended(job: &Job) -> Option<Observation> {
     })
 }
 
+/// What is seen of a run whose job has no pod yet: its queue holds it, a quota has no room for it, or it was created a moment ago.
+pub(super) fn podless(job: &str) -> Observation {
+    waiting(Cause::Unschedulable, format!("job {job} has no pod yet"))
+}
+
+/// Whether a job never had a pod, as far as it says.
+pub(super) fn has_begun_nothing(job: &Job) -> bool {
+    let Some(status) = &job.status else {
+        return true;
+    };
+    let counted = [
+        status.active,
+        status.succeeded,
+        status.failed,
+        status.terminating,
+    ];
+    let uncounted = status.uncounted_terminated_pods.as_ref();
+    let uncounted = uncounted
+        .into_iter()
+        .flat_map(|pods| [&pods.succeeded, &pods.failed]);
+    counted.into_iter().flatten().all(|pods| pods == 0)
+        && uncounted.flatten().flatten().next().is_none()
+}
+
 fn state<'a>(statuses: &'a Option<Vec<ContainerStatus>>, name: &str) -> Option<&'a ContainerState> {
     let mut statuses = statuses.iter().flatten();
     statuses.find(|status| status.name == name)?.state.as_ref()
@@ -587,6 +611,30 @@ mod tests {
         assert!(!is_failed(&full), "a node makes room");
         assert_eq!(cause(full).0, Some(Cause::Disk));
         assert_eq!(warned("BackOff", "x"), None);
+    }
+
+    #[test]
+    fn a_job_waits_for_its_first_pod_until_it_says_of_any() {
+        let waits = |status: serde_json::Value| {
+            has_begun_nothing(&serde_json::from_value(json!({ "status": status })).unwrap())
+        };
+        for held in [
+            json!(null),
+            json!({}),
+            json!({ "active": 0, "uncountedTerminatedPods": {} }),
+            json!({ "conditions": [{ "type": "Suspended", "status": "True" }] }),
+        ] {
+            assert!(waits(held.clone()), "{held}");
+        }
+        for begun in [
+            json!({ "active": 1 }),
+            json!({ "succeeded": 1 }),
+            json!({ "failed": 1 }),
+            json!({ "terminating": 1 }),
+            json!({ "uncountedTerminatedPods": { "succeeded": ["x"] } }),
+        ] {
+            assert!(!waits(begun.clone()), "{begun}");
+        }
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
+
+use crate::plan::hex;
 
 /// A file that is being written beside its place.
 #[derive(Debug)]
@@ -31,9 +34,7 @@ impl Whole {
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent).await?;
         }
-        let mut name = place.clone().into_os_string();
-        name.push(".part");
-        let beside = Beside(name.into());
+        let beside = Beside(beside(&place));
         let file = File::create(&beside.0).await?;
         Ok(Self {
             file,
@@ -71,10 +72,32 @@ impl Whole {
     }
 }
 
+/// The same for the same place, so that what a killed process left is written over; and nobody gives a file of his own such a name.
+fn beside(place: &Path) -> PathBuf {
+    let name = place.file_name().unwrap_or_default();
+    let name = hex(&Sha256::digest(name.as_encoded_bytes()));
+    place.with_file_name(format!(".{name}.part"))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn one_that_is_being_written_is_in_no_others_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = ["a.part", "a"].map(|name| folder.path().join(name));
+        for place in &places {
+            Whole::write(place, place.as_os_str().as_encoded_bytes())
+                .await
+                .unwrap();
+        }
+        for place in &places {
+            let written = std::fs::read(place).unwrap();
+            assert_eq!(written, place.as_os_str().as_encoded_bytes());
+        }
+    }
 
     #[tokio::test]
     async fn it_is_there_whole_or_not_at_all() {

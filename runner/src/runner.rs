@@ -8,7 +8,6 @@ use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::door::{Direct, Door};
 use crate::executor::{Executor, ExecutorError, Remains, Seen};
@@ -137,13 +136,16 @@ impl<E: Executor> Runner<E> {
         let runner = Self { shared, tasks };
         for plan in there {
             tracing::info!(run = %plan.name, "a run of an earlier process is taken over");
-            runner.see_through(plan, true);
+            runner.see_through(&mut lock(&runner.shared.runs), plan, true);
         }
         let shared = &runner.shared;
         runner
             .tasks
             .keep(tokio::spawn(pass_on(Arc::clone(shared), seen)));
-        runner.tasks.keep(tokio::spawn(renew(Arc::clone(shared))));
+        let leases = renew_leases(Arc::clone(shared));
+        runner.tasks.keep(tokio::spawn(leases));
+        let ways = renew_ways(Arc::clone(shared));
+        runner.tasks.keep(tokio::spawn(ways));
         Ok(runner)
     }
 
@@ -202,15 +204,14 @@ impl<E: Executor> Runner<E> {
     }
 
     fn submit(&self, plan: Plan) -> Result<Run, StartError> {
-        let there = lock(&self.shared.runs)
-            .get(&plan.name)
-            .map(|entry| entry.run.clone());
-        match there {
+        // held all the while: two who ask for the same at once are given one run
+        let mut runs = lock(&self.shared.runs);
+        match runs.get(&plan.name).map(|entry| &entry.run) {
             Some(run) if !run.is_over() => match run.plan().is_same_as(&plan) {
-                true => Ok(run),
+                true => Ok(run.clone()),
                 false => Err(StartError::Other(plan.name)),
             },
-            _ => Ok(self.see_through(plan, false)),
+            _ => Ok(self.see_through(&mut runs, plan, false)),
         }
     }
 
@@ -261,14 +262,14 @@ impl<E: Executor> Runner<E> {
         &self.shared.executor
     }
 
-    fn see_through(&self, plan: Plan, is_there: bool) -> Run {
+    fn see_through(&self, runs: &mut HashMap<RunName, Entry>, plan: Plan, is_there: bool) -> Run {
         let (seen, told) = mpsc::unbounded_channel();
         let (run, publish) = Run::new(plan.clone(), seen.clone());
         let entry = Entry {
             run: run.clone(),
             seen,
         };
-        lock(&self.shared.runs).insert(plan.name.clone(), entry);
+        runs.insert(plan.name.clone(), entry);
         let life = life::see_through(Arc::clone(&self.shared), plan, is_there, told, publish);
         self.tasks.keep(tokio::spawn(life));
         run
@@ -282,27 +283,28 @@ async fn pass_on<E: Executor>(shared: Arc<Shared<E>>, mut seen: mpsc::UnboundedR
     }
 }
 
-/// Renews the leases of all runs that are wanted, and of the ways to those that serve.
-async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
-    let mut due = Instant::now();
+/// Renews the leases of all runs that are wanted.
+async fn renew_leases<E: Executor>(shared: Arc<Shared<E>>) {
+    loop {
+        let mut every = shared.executor.renew_every();
+        if let Err(error) = shared.executor.renew(&shared.due().wanted).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "leases were not renewed"
+            );
+            // a few that fail in a row must not cost a lease
+            every /= SOONER;
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// Renews the ways to those that serve: by itself, since an executor that does not answer is no reason to send players away.
+async fn renew_ways<E: Executor>(shared: Arc<Shared<E>>) {
     loop {
         let Due {
-            wanted,
-            serving,
-            looked_at,
+            serving, looked_at, ..
         } = shared.due();
-        if due <= Instant::now() {
-            let mut every = shared.executor.renew_every();
-            if let Err(error) = shared.executor.renew(&wanted).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "leases were not renewed"
-                );
-                // a few that fail in a row must not cost a lease
-                every /= SOONER;
-            }
-            due = Instant::now() + every;
-        }
         match shared.door.renew(&serving).await {
             Ok(idle) => used(&shared, &idle),
             Err(error) => {
@@ -312,8 +314,7 @@ async fn renew<E: Executor>(shared: Arc<Shared<E>>) {
                 used(&shared, &unknown.collect::<Vec<_>>());
             }
         }
-        let next = due.min(Instant::now() + shared.door.renew_every().min(looked_at));
-        tokio::time::sleep_until(next).await;
+        tokio::time::sleep(shared.door.renew_every().min(looked_at)).await;
     }
 }
 

@@ -17,4 +17,5 @@ mod lease;
 mod many;
 mod refusal;
 mod service;
+mod upgrade;
 mod visitor;

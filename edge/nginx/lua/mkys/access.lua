@@ -40,7 +40,7 @@ function _M.request()
     end
     activity.enter(route.session)
     local upgrade = ngx.var.http_upgrade
-    if upgrade and lower(upgrade) == "websocket" then
+    if upgrade and lower(upgrade) == "websocket" and ngx.req.get_method() == "GET" then
         return require("mkys.websocket").relay(route, audience, host)
     end
     ngx.var.mkys_target = route.target

@@ -8,6 +8,10 @@ local _M = {}
 -- How long a silent connection is left before its route is looked at again, in milliseconds.
 local LOOK = 1000
 local CHUNK = 16384
+-- The most that the head of a service's answer has, and the body of one that is told on, in bytes.
+local MOST = 65536
+-- What a visitor is told of an answer that does not upgrade.
+local TOLD = { ["content-type"] = true, location = true, ["retry-after"] = true, ["www-authenticate"] = true }
 local TRIES = { 0, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1 }
 
 local function connect(audience, host, path, route)
@@ -54,6 +58,51 @@ local function head()
     return table.concat(lines, "\r\n") .. "\r\n\r\n"
 end
 
+-- What the service answers to the handshake, line by line, and its status.
+local function answer(upstream)
+    local lines, size = {}, 0
+    repeat
+        local line, why = upstream:receive("*l")
+        if not line then
+            return nil, nil, why
+        end
+        lines[#lines + 1] = line
+        size = size + #line
+        if size > MOST then
+            return nil, nil, "the head of its answer has no end"
+        end
+    until line == ""
+    return lines, tonumber(lines[1]:match("^HTTP/1%.%d (%d%d%d)") or "")
+end
+
+-- A service that does not upgrade has answered, and that is all that comes through: what a visitor sent behind it would be asked of the
+-- service without a look at the routes.
+local function tell(upstream, lines, status)
+    local length
+    for _, line in ipairs(lines) do
+        local name, value = line:match("^([^:%s]+):%s*(.-)%s*$")
+        name = name and name:lower()
+        if name == "content-length" then
+            length = tonumber(value)
+        elseif TOLD[name] then
+            ngx.header[name] = value
+        end
+    end
+    ngx.status = status
+    if length and length <= MOST then
+        ngx.print(upstream:receive(length) or "")
+    end
+    upstream:close()
+    return ngx.exit(status)
+end
+
+local function no_answer(why)
+    ngx.status = 502
+    ngx.header.content_type = "text/plain; charset=utf-8"
+    ngx.say("The service behind this route does not answer: " .. tostring(why))
+    return ngx.exit(502)
+end
+
 -- Copies until one side ends or the route no longer holds. A time-out loses nothing: it is only the
 -- moment to look.
 local function copy(from, to, holds, touch)
@@ -77,12 +126,22 @@ end
 function _M.relay(route, audience, host)
     local upstream, held, why = connect(audience, host, ngx.var.uri, route)
     if not upstream then
-        ngx.status = 502
-        ngx.header.content_type = "text/plain; charset=utf-8"
-        ngx.say("The service behind this route does not answer: " .. tostring(why))
-        return ngx.exit(502)
+        return no_answer(why)
     end
-    local request = head()
+    local ok, lines, status
+    ok, why = upstream:send(head())
+    if ok then
+        lines, status, why = answer(upstream)
+    end
+    if status and status >= 200 then
+        return tell(upstream, lines, status)
+    end
+    if status ~= 101 then
+        return no_answer(why or "it does not speak HTTP")
+    end
+    if not routes.holds(held) then
+        return no_answer("the route was taken away")
+    end
     local visitor, wrong = ngx.req.socket(true)
     if not visitor then
         ngx.log(ngx.ERR, "no socket of the visitor: ", wrong)
@@ -90,10 +149,8 @@ function _M.relay(route, audience, host)
     end
     visitor:settimeouts(LOOK, 60000, LOOK)
     upstream:settimeouts(LOOK, 60000, LOOK)
-    local ok = upstream:send(request)
-    if not ok then
-        return ngx.exit(502)
-    end
+    -- the last of the lines is empty
+    visitor:send(table.concat(lines, "\r\n") .. "\r\n")
     local touch = activity.toucher(held.session)
     local function holds()
         return routes.holds(held)

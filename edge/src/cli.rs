@@ -132,11 +132,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("the API cannot listen on {}", settings.api))?;
     let nginx = NginxProcess::new(settings.clone());
     nginx.ensure().await?;
-    let portal_socket = settings.state.join("control/portal.sock");
+    let portal_socket = settings.state.join("portal/portal.sock");
     let _ = std::fs::remove_file(&portal_socket);
     let portal = tokio::net::UnixListener::bind(&portal_socket)
         .with_context(|| format!("the portal cannot listen on {}", portal_socket.display()))?;
-    // NGINX' workers run as another user; the folder keeps everybody else out
+    // NGINX' workers run as another user; what they reach there, anybody reaches by the portal's host as well
     std::fs::set_permissions(&portal_socket, std::fs::Permissions::from_mode(0o666))?;
     let publisher = Publisher::start(nginx.control(), store.clone(), settings.portal_host.clone())?;
     tokio::spawn(reap::run(store.clone(), publisher.clone()));

@@ -4,6 +4,7 @@
 //! it, so no connection is cut. A changed configuration is tried aside first, put in place by a
 //! rename, and taken back when NGINX does not take it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -133,9 +134,11 @@ impl NginxProcess {
     /// When NGINX refuses; what ran before still runs, by the configuration before.
     pub async fn ensure(&self) -> Result<(), NginxError> {
         let state = &self.settings.state;
-        for folder in ["control", "temp", "lua/mkys"] {
+        for folder in ["control", "portal", "temp", "lua/mkys"] {
             make_folder(&state.join(folder))?;
         }
+        // NGINX opens the socket there before it becomes another user, and lets anybody write to it who gets there
+        only_for_owner(&state.join("control"))?;
         let mut changed = false;
         for (name, text) in LUA {
             changed |= replace(&state.join("lua/mkys").join(name), text)?;
@@ -265,6 +268,14 @@ fn path(path: &Path) -> &str {
 
 fn make_folder(folder: &Path) -> Result<(), NginxError> {
     std::fs::create_dir_all(folder).map_err(|source| NginxError::Write {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+fn only_for_owner(folder: &Path) -> Result<(), NginxError> {
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(folder, mode).map_err(|source| NginxError::Write {
         path: folder.to_owned(),
         source,
     })

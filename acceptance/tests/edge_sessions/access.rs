@@ -114,3 +114,20 @@ async fn a_delegation_ends_by_being_revoked_and_with_its_route() {
     assert_eq!(visit(edge.users, &path("g")).await.0, 404);
     socket.ends().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_on_the_machine_tells_nginx_its_routes() {
+    let stage = Stage::new(&[Audience::Users]).await;
+    let told = async |user: u32| {
+        let mut command = tokio::process::Command::new("curl");
+        command
+            .uid(user)
+            .args(["--silent", "--show-error", "--unix-socket"])
+            .arg(stage.edge.control())
+            .arg("http://nginx/status");
+        command.output().await.unwrap()
+    };
+    assert!(told(0).await.status.success());
+    let nobody = told(65534).await;
+    assert!(!nobody.status.success(), "{nobody:?}");
+}

@@ -128,6 +128,11 @@ impl Edge {
         until("the API", async || requester.token().await.ok()).await;
     }
 
+    /// Where it tells NGINX its routes.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.folder.path().join("state/control/routes.sock")
+    }
+
     /// A client of the edge with a token.
     pub(crate) fn client(&self, token: &str) -> EdgeClient {
         client(self.api, token)

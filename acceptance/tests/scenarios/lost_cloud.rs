@@ -51,3 +51,28 @@ fn a_lost_cloud_is_one_error_and_the_state_has_what_exists() {
     stage.destroy();
     is_gone(&stage, &name);
 }
+
+#[test]
+fn a_stack_whose_creation_was_not_answered_is_in_the_state() {
+    let mut stage = Stage::new("unanswered", 0);
+    let name = stage.project("a");
+    stage.write(&bare(&name));
+    let way = Way::losing("/stacks");
+    stage.set("NO_PROXY", "");
+    stage.set("HTTP_PROXY", &way.url());
+    let said = stage.apply_fails();
+    let project = stage.cloud.projects(&name).pop();
+    let inside = stage.cloud.within(&project.expect("its project is there"));
+    let stack = text(&inside.list(Api::Heat, "/stacks", "stacks")[0]["id"]);
+    assert!(
+        said.contains(&format!("Heat has stack {stack} in it")),
+        "{said}"
+    );
+    assert_eq!(text(&stage.state("mkys_blade.this")["stack_id"]), stack);
+
+    stage.set("NO_PROXY", "127.0.0.1");
+    stage.apply();
+    stage.settled();
+    stage.destroy();
+    is_gone(&stage, &name);
+}

@@ -74,13 +74,13 @@ impl Creation<'_> {
                 project::check_rights(cloud).await?;
                 // all that can be known beforehand is, before anything is made
                 let people = project::people(self.configured, &own, project).await?;
-                let id = match project::find(&own, name).await? {
+                let (id, is_new) = match project::find(&own, name).await? {
                     project::Found::Nothing => {
                         resolve::resolve(self.configured, &own, &self.wanted, &self.compiled)
                             .await?;
-                        project::make(&own, &self.wanted).await?.id
+                        (project::make(&own, &self.wanted).await?.id, true)
                     }
-                    project::Found::Unfinished(found) => found.id,
+                    project::Found::Unfinished(found) => (found.id, false),
                 };
                 self.save(&planned, &id, None);
                 let prepared = async {
@@ -88,7 +88,13 @@ impl Creation<'_> {
                     project::apply(&own, name, &id, project, None, &people).await
                 };
                 if let Err(mut problems) = prepared.await {
-                    problems.extend(self.undo_project(&own, &id).await);
+                    problems.extend(match is_new {
+                        true => self.undo_project(&own, &id).await,
+                        false => {
+                            self.undo_empty(&planned, &own, &cloud.project(&id), &id)
+                                .await
+                        }
+                    });
                     return Err(problems);
                 }
                 cloud.project(&id)
@@ -126,7 +132,8 @@ impl Creation<'_> {
                     .model()
                     .is_some_and(|model| !model.stack_id.is_null());
                 if !kept && self.wanted.project.is_some() && !self.cx.is_cancelled() {
-                    problems.extend(self.undo_project(&own, &project).await);
+                    let undone = self.undo_empty(&planned, &own, &session, &project);
+                    problems.extend(undone.await);
                 }
                 Err(problems)
             }
@@ -318,17 +325,43 @@ impl Creation<'_> {
                 self.slot.remove();
                 Diagnostic::warning("The blade's project was taken away again", "").into()
             }
-            // most often the cause is told already, so it is no error of its own
-            Err(error) => Diagnostic::warning(
-                format!("Project {id} of the unfinished blade still exists"),
-                format!(
-                    "It could not be taken away: {error}.\nIt is in the state: destroy it, or apply \
-                     again."
-                ),
-            )
-            .into(),
+            Err(error) => still_there(id, &format!("It could not be taken away: {error}.")),
         }
     }
+
+    /// The same, unless Heat has a stack in it or can't say: an answer that was lost says nothing of what became of the request, and
+    /// somebody else may be making the same blade.
+    async fn undo_empty(
+        &self,
+        planned: &Model,
+        own: &Session,
+        inside: &Session,
+        id: &str,
+    ) -> Diagnostics {
+        // one that is gone has its name for a moment longer
+        let is_there = |stack: &Stack| stack.stack_status != "DELETE_COMPLETE";
+        let stack = heat::stack(inside, self.wanted.name.as_ref()).await;
+        match stack.map(|stack| stack.filter(is_there)) {
+            Ok(None) => self.undo_project(own, id).await,
+            Ok(Some(stack)) => {
+                self.save(planned, id, Some(&stack.id));
+                still_there(id, &format!("Heat has stack {} in it.", stack.id))
+            }
+            Err(error) => still_there(
+                id,
+                &format!("Whether Heat has a stack in it is not known: {error}."),
+            ),
+        }
+    }
+}
+
+/// Most often the cause is told already, so it is no error of its own.
+fn still_there(id: &str, why: &str) -> Diagnostics {
+    Diagnostic::warning(
+        format!("Project {id} of the unfinished blade still exists"),
+        format!("{why}\nIt is in the state: destroy it, or apply again."),
+    )
+    .into()
 }
 
 /// Heat's own limit for what must be done by then.

@@ -15,6 +15,11 @@ pub(crate) struct Way {
 impl Way {
     /// Opens a way.
     pub(crate) fn open() -> Self {
+        Self::losing("\0")
+    }
+
+    /// Opens a way on which answers are lost: those to what is posted at paths with this end.
+    pub(crate) fn losing(end: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let way = Self {
             address: listener.local_addr().unwrap(),
@@ -29,7 +34,7 @@ impl Way {
                 }
                 open.lock().unwrap().push(client.try_clone().unwrap());
                 // whoever goes away in the middle is not our concern
-                std::thread::spawn(move || drop(relay(client)));
+                std::thread::spawn(move || drop(relay(client, end)));
             }
         });
         way
@@ -57,7 +62,7 @@ impl Drop for Way {
 }
 
 /// Passes one request on to the service that it names, and the answer back.
-fn relay(mut client: TcpStream) -> io::Result<()> {
+fn relay(mut client: TcpStream, lost: &str) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -81,6 +86,9 @@ fn relay(mut client: TcpStream) -> io::Result<()> {
     service.write_all(format!("{passed}\r\n").as_bytes())?;
     let (mut body, mut up) = (client.try_clone()?, service.try_clone()?);
     std::thread::spawn(move || io::copy(&mut body, &mut up));
-    io::copy(&mut service, &mut client)?;
+    match method == "POST" && path.ends_with(lost) {
+        true => io::copy(&mut service, &mut io::sink())?,
+        false => io::copy(&mut service, &mut client)?,
+    };
     client.shutdown(Shutdown::Both)
 }

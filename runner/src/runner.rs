@@ -287,7 +287,7 @@ async fn pass_on<E: Executor>(shared: Arc<Shared<E>>, mut seen: mpsc::UnboundedR
 async fn renew_leases<E: Executor>(shared: Arc<Shared<E>>) {
     loop {
         let mut every = shared.executor.renew_every();
-        if let Err(error) = shared.executor.renew(&shared.due().wanted).await {
+        if let Err(error) = shared.executor.renew(&shared.wanted()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "leases were not renewed"
@@ -302,9 +302,7 @@ async fn renew_leases<E: Executor>(shared: Arc<Shared<E>>) {
 /// Renews the ways to those that serve: by itself, since an executor that does not answer is no reason to send players away.
 async fn renew_ways<E: Executor>(shared: Arc<Shared<E>>) {
     loop {
-        let Due {
-            serving, looked_at, ..
-        } = shared.due();
+        let (serving, looked_at) = shared.serving();
         match shared.door.renew(&serving).await {
             Ok(idle) => used(&shared, &idle),
             Err(error) => {
@@ -318,38 +316,31 @@ async fn renew_ways<E: Executor>(shared: Arc<Shared<E>>) {
     }
 }
 
-/// What there is to renew.
-struct Due {
-    wanted: Vec<RunName>,
-    serving: Vec<RunName>,
-    /// How often those that serve are to be looked at, so that none is called idle for want of looking.
-    looked_at: Duration,
-}
-
 impl<E> Shared<E> {
-    fn due(&self) -> Due {
+    /// The runs whose leases are to be renewed. What was over long ago is forgotten.
+    fn wanted(&self) -> Vec<RunName> {
         let mut runs = lock(&self.runs);
         let now = Timestamp::now();
         runs.retain(|_, entry| entry.run.known_until(REMEMBERED) > now);
-        let (mut wanted, mut serving) = (Vec::new(), Vec::new());
-        let mut looked_at = Duration::MAX;
+        let wanted = runs
+            .iter()
+            .filter(|(_, entry)| entry.run.state().wants().container);
+        wanted.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The sessions whose ways are to be renewed, and how often they are to be looked at, so that none is called idle for want of looking.
+    fn serving(&self) -> (Vec<RunName>, Duration) {
+        let runs = lock(&self.runs);
+        let (mut serving, mut looked_at) = (Vec::new(), Duration::MAX);
         for (name, entry) in runs.iter() {
-            let wants = entry.run.state().wants();
-            if wants.container {
-                wanted.push(name.clone());
-            }
-            if wants.route {
+            if entry.run.state().wants().route {
                 serving.push(name.clone());
                 if let Some(idle) = entry.run.plan().limits.idle {
                     looked_at = looked_at.min(idle.unsigned_abs() / LOOKS);
                 }
             }
         }
-        Due {
-            wanted,
-            serving,
-            looked_at: looked_at.max(Duration::from_secs(1)),
-        }
+        (serving, looked_at.max(Duration::from_secs(1)))
     }
 }
 

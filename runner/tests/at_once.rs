@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -14,14 +14,14 @@ use mkys_runner::{
     Answers, Container, Door, DoorError, Executor, ExecutorError, Keep, LogLine, LogPlace,
     Observation, Part, Plan, Ran, Remains, RunName, Runner, Seen, Session, State, SubmitError,
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 /// Runs whatever it is given, and never answers to a renewal.
 #[derive(Debug)]
 struct Frozen {
     submitted: Arc<AtomicUsize>,
     tells: mpsc::UnboundedSender<Seen>,
-    seen: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Seen>>>,
+    seen: Mutex<Option<mpsc::UnboundedReceiver<Seen>>>,
 }
 
 impl Frozen {
@@ -30,7 +30,7 @@ impl Frozen {
         Self {
             submitted: Arc::default(),
             tells,
-            seen: std::sync::Mutex::new(Some(seen)),
+            seen: Mutex::new(Some(seen)),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Executor for Frozen {
 
 /// Opens at once, and tells whom it renews.
 #[derive(Debug)]
-struct Open(Mutex<mpsc::Sender<Vec<RunName>>>);
+struct Open(mpsc::Sender<Vec<RunName>>);
 
 impl Door for Open {
     fn open<'a>(
@@ -119,7 +119,7 @@ impl Door for Open {
         async move {
             if !runs.is_empty() {
                 // nobody may listen any more
-                let _ = self.0.lock().await.send(runs.to_vec()).await;
+                let _ = self.0.send(runs.to_vec()).await;
             }
             Ok(Vec::new())
         }
@@ -143,8 +143,7 @@ fn game(name: &str) -> Session {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_executor_that_does_not_answer_costs_no_players_their_way() {
     let (renewed, mut renewals) = mpsc::channel(1);
-    let door = Open(Mutex::new(renewed));
-    let runner = Runner::start_with(Frozen::new(), Keep::Memory, door);
+    let runner = Runner::start_with(Frozen::new(), Keep::Memory, Open(renewed));
     let runner = runner.await.unwrap();
     let run = runner.play(game("chess")).unwrap();
     run.answers().await.unwrap();

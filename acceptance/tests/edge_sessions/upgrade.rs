@@ -1,7 +1,6 @@
 //! Connections that a visitor wants to upgrade and a service does not: nothing comes past the route by them.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use mkys_edge_client::{Audience, SessionSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,8 +9,7 @@ use tokio::time::timeout;
 
 use crate::edge::{HOST, Stage, path};
 use crate::service::head;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::visitor::PATIENCE;
 
 /// A service that answers any number of requests on a connection, and knows of no websockets. Gives where it is, and what it was asked for.
 async fn plain(answer: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {

@@ -11,7 +11,7 @@ use crate::edge::HOST;
 use crate::service::{PUSHED, head};
 
 /// How long anything may take that is to come at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A masked text frame, "hello".
 const HELLO: &[u8] = b"\x81\x85\x00\x00\x00\x00hello";
 

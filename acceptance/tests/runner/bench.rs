@@ -290,6 +290,14 @@ pub(crate) async fn outcome<B: Bench>(bench: &B, computation: Computation) -> Ou
     Outcome::clone(&outcome)
 }
 
+/// What a run failed for, if it did.
+pub(crate) fn cause(outcome: &Outcome) -> Option<Cause> {
+    match &outcome.verdict {
+        Verdict::Failed(failure) => Some(failure.cause),
+        _ => None,
+    }
+}
+
 /// How a computation fails, in whose words.
 pub(crate) async fn fails<B: Bench>(bench: &B, computation: Computation) -> (Cause, String) {
     match outcome(bench, computation).await.verdict {

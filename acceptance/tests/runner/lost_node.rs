@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use mkys_runner::kubernetes::Kubernetes;
-use mkys_runner::{Cause, Outcome, Placement, Run, Runner, Toleration, Verdict};
+use mkys_runner::{Cause, Placement, Run, Runner, Toleration};
 use serde_json::json;
 
-use crate::bench::{line, runner, tell};
+use crate::bench::{cause, line, runner, tell};
 use crate::cluster_bench::ClusterBench;
 
 /// Who is let onto a node here.
@@ -59,13 +59,6 @@ async fn on_it(bench: &ClusterBench, runner: &Runner<Kubernetes>) -> Run {
 
 async fn without(bench: &ClusterBench) {
     bench.kubectl(&["delete", "node", &bench.owner]).await;
-}
-
-fn cause(outcome: &Outcome) -> Option<Cause> {
-    match &outcome.verdict {
-        Verdict::Failed(failure) => Some(failure.cause),
-        _ => None,
-    }
 }
 
 #[test]

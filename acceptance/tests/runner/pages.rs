@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use mkys_edge_client::Audience;
-use mkys_runner::{Answers, Direct, Keep, Runner, Session, Verdict};
+use mkys_runner::{Direct, Keep, Runner, Verdict};
 
-use crate::bench::{
-    Bench, EngineBench, engine, line, runner, shell_line, static_program, tell, until_running,
-};
+use crate::bench::{Bench, EngineBench, engine, line, runner, static_program, tell, until_running};
 use crate::cluster_bench::{ClusterBench, shared};
 use crate::edge::Stage;
+use crate::session::page;
 use crate::through_the_edge::delegated;
 
 /// The pages' blocks, each a module with what it shows: made when this is built.
@@ -102,25 +101,12 @@ fn an_application_ends_with_its_runs() {
     });
 }
 
-/// A game whose page is the name of its place.
-fn game(bench: &impl Bench) -> Session {
-    let line = "echo chess >/tmp/index.html; httpd -p 8080 -h /tmp; while :; do sleep 1; done";
-    Session::builder()
-        .name("chess".parse().unwrap())
-        .container(shell_line(bench, line))
-        .port(8080)
-        .answers(Answers::Http {
-            path: "/".to_owned(),
-        })
-        .build()
-}
-
 #[test]
 fn a_game_is_played() {
     tell(async {
         let bench = EngineBench::new().await;
         let runner = runner(&bench).await;
-        let game = game(&bench);
+        let game = page(&bench, "chess", "true");
         let name = game.name.clone();
         let shown = shown::sessions_1::example(runner.clone(), game);
         shown.await.unwrap();
@@ -150,7 +136,7 @@ fn a_table_is_the_way_in() {
         let table = shown::sessions_3::Table::default();
         let runner = Runner::start_with(bench.executor().await, Keep::Memory, table.clone());
         let runner = runner.await.unwrap();
-        let run = runner.play(game(&bench)).unwrap();
+        let run = runner.play(page(&bench, "chess", "true")).unwrap();
         let url = run.answers().await.unwrap();
         assert_eq!(url, "wss://play.example.org/chess");
         assert!(format!("{table:?}").contains("chess"), "{table:?}");

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::SignedDuration;
-use mkys_runner::{Answers, Cause, Outcome, Run, Session, Verdict};
+use mkys_runner::{Answers, Cause, Run, Session, Verdict};
 
-use crate::bench::{Bench, runner, shell_line};
+use crate::bench::{Bench, cause, runner, shell_line};
 
 /// A session whose game is a page, served after this line of shell.
-fn page(bench: &impl Bench, name: &str, before: &str) -> Session {
+pub(crate) fn page(bench: &impl Bench, name: &str, before: &str) -> Session {
     let line = format!(
         "{before}; echo {name} >/tmp/index.html; httpd -p 8080 -h /tmp; while :; do sleep 1; done"
     );
     session(bench, name, &line)
 }
 
-fn session(bench: &impl Bench, name: &str, line: &str) -> Session {
+/// A session whose game is a line of shell that serves pages.
+pub(crate) fn session(bench: &impl Bench, name: &str, line: &str) -> Session {
     Session::builder()
         .name(name.parse().unwrap())
         .container(shell_line(bench, line))
@@ -44,13 +45,6 @@ async fn open(run: &Run) -> String {
     match run.answers().await {
         Some(url) => url,
         None => panic!("it never answered: {:?}", run.finish().await),
-    }
-}
-
-fn cause(outcome: &Outcome) -> Option<Cause> {
-    match &outcome.verdict {
-        Verdict::Failed(failure) => Some(failure.cause),
-        _ => None,
     }
 }
 

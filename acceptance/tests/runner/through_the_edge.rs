@@ -6,22 +6,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mkys_edge_client::{Audience, DelegationRequest, EdgeClient, EdgeError, Settings};
 use mkys_runner::engine::Engine;
-use mkys_runner::{Answers, Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, State, Verdict};
+use mkys_runner::{Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, State, Verdict};
 
-use crate::bench::{Bench, EngineBench, shell_line, tell};
+use crate::bench::{Bench, EngineBench, tell};
 use crate::edge::{HOST, Stage, until};
+use crate::session::session;
 
 /// A game whose page is where players ask for it.
 fn game(bench: &EngineBench) -> Session {
     let line = "mkdir -p /tmp$MKYS_PATH; echo chess >/tmp$MKYS_PATH/index.html; httpd -p 8080 -h /tmp; while :; do sleep 1; done";
-    Session::builder()
-        .name("chess".parse().unwrap())
-        .container(shell_line(bench, line))
-        .port(8080)
-        .answers(Answers::Http {
-            path: "/".to_owned(),
-        })
-        .build()
+    session(bench, "chess", line)
 }
 
 /// How long a route lives that nobody renews.

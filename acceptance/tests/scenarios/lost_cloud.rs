@@ -6,14 +6,28 @@ use crate::world::stage::flat;
 use crate::world::way::Way;
 use crate::world::{Api, Stage, wait};
 
+/// From now on the cloud is reached by this way.
+fn take(stage: &mut Stage, way: &Way) {
+    stage.set("NO_PROXY", "");
+    stage.set("HTTP_PROXY", &way.url());
+}
+
+/// What the state has is gone on with, straight to the cloud, and nothing is left of it in the end.
+fn goes_on(stage: &mut Stage, name: &str) {
+    stage.set("NO_PROXY", "127.0.0.1");
+    stage.apply();
+    stage.settled();
+    stage.destroy();
+    is_gone(stage, name);
+}
+
 #[test]
 fn a_lost_cloud_is_one_error_and_the_state_has_what_exists() {
     let mut stage = Stage::new("lost", 0);
     let name = stage.project("a");
     stage.write(&bare(&name));
     let way = Way::open();
-    stage.set("NO_PROXY", "");
-    stage.set("HTTP_PROXY", &way.url());
+    take(&mut stage, &way);
     let mut command = stage.command(&["apply", "-no-color", "-auto-approve"]);
     let (cloud, cut) = (stage.cloud.clone(), name.clone());
     let watcher = std::thread::spawn(move || {
@@ -45,11 +59,7 @@ fn a_lost_cloud_is_one_error_and_the_state_has_what_exists() {
     let stack = text(&inside.list(Api::Heat, "/stacks", "stacks")[0]["id"]);
     assert_eq!(text(&stage.state("mkys_blade.this")["stack_id"]), stack);
 
-    stage.set("NO_PROXY", "127.0.0.1");
-    stage.apply();
-    stage.settled();
-    stage.destroy();
-    is_gone(&stage, &name);
+    goes_on(&mut stage, &name);
 }
 
 #[test]
@@ -58,8 +68,7 @@ fn a_stack_whose_creation_was_not_answered_is_in_the_state() {
     let name = stage.project("a");
     stage.write(&bare(&name));
     let way = Way::losing("/stacks");
-    stage.set("NO_PROXY", "");
-    stage.set("HTTP_PROXY", &way.url());
+    take(&mut stage, &way);
     let said = stage.apply_fails();
     let project = stage.cloud.projects(&name).pop();
     let inside = stage.cloud.within(&project.expect("its project is there"));
@@ -70,9 +79,5 @@ fn a_stack_whose_creation_was_not_answered_is_in_the_state() {
     );
     assert_eq!(text(&stage.state("mkys_blade.this")["stack_id"]), stack);
 
-    stage.set("NO_PROXY", "127.0.0.1");
-    stage.apply();
-    stage.settled();
-    stage.destroy();
-    is_gone(&stage, &name);
+    goes_on(&mut stage, &name);
 }

@@ -338,10 +338,7 @@ impl Creation<'_> {
         inside: &Session,
         id: &str,
     ) -> Diagnostics {
-        // one that is gone has its name for a moment longer
-        let is_there = |stack: &Stack| stack.stack_status != "DELETE_COMPLETE";
-        let stack = heat::stack(inside, self.wanted.name.as_ref()).await;
-        match stack.map(|stack| stack.filter(is_there)) {
+        match heat::stack(inside, self.wanted.name.as_ref()).await {
             Ok(None) => self.undo_project(own, id).await,
             Ok(Some(stack)) => {
                 self.save(planned, id, Some(&stack.id));

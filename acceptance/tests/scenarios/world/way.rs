@@ -15,11 +15,15 @@ pub(crate) struct Way {
 impl Way {
     /// Opens a way.
     pub(crate) fn open() -> Self {
-        Self::losing("\0")
+        Self::start(None)
     }
 
     /// Opens a way on which answers are lost: those to what is posted at paths with this end.
     pub(crate) fn losing(end: &'static str) -> Self {
+        Self::start(Some(end))
+    }
+
+    fn start(lost: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let way = Self {
             address: listener.local_addr().unwrap(),
@@ -34,7 +38,7 @@ impl Way {
                 }
                 open.lock().unwrap().push(client.try_clone().unwrap());
                 // whoever goes away in the middle is not our concern
-                std::thread::spawn(move || drop(relay(client, end)));
+                std::thread::spawn(move || drop(relay(client, lost)));
             }
         });
         way
@@ -62,7 +66,7 @@ impl Drop for Way {
 }
 
 /// Passes one request on to the service that it names, and the answer back.
-fn relay(mut client: TcpStream, lost: &str) -> io::Result<()> {
+fn relay(mut client: TcpStream, lost: Option<&str>) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -86,7 +90,7 @@ fn relay(mut client: TcpStream, lost: &str) -> io::Result<()> {
     service.write_all(format!("{passed}\r\n").as_bytes())?;
     let (mut body, mut up) = (client.try_clone()?, service.try_clone()?);
     std::thread::spawn(move || io::copy(&mut body, &mut up));
-    match method == "POST" && path.ends_with(lost) {
+    match method == "POST" && lost.is_some_and(|end| path.ends_with(end)) {
         true => io::copy(&mut service, &mut io::sink())?,
         false => io::copy(&mut service, &mut client)?,
     };

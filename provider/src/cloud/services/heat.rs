@@ -141,7 +141,9 @@ impl Stack {
 pub async fn stack(session: &Session, name: &str) -> Result<Option<Stack>, CloudError> {
     // Heat answers a name with a redirect to name and id, which the client follows
     let call = Call::get(Service::Orchestration, format!("/stacks/{name}")).key("stack");
-    found(session.send(call).await)
+    let stack = found(session.send(call).await)?;
+    // one that is gone has its name for a moment longer
+    Ok(stack.filter(|stack: &Stack| stack.stack_status != "DELETE_COMPLETE"))
 }
 
 /// The same stack again, without computing its outputs: cheap enough to ask every second.

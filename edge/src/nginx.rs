@@ -119,6 +119,7 @@ impl NginxProcess {
             "open_files": open_files(nginx.connections),
             "routes_memory": format!("{}m", nginx.routes_mib),
             "body_limit": if nginx.body_mib == 0 { "0".to_owned() } else { format!("{}m", nginx.body_mib) },
+            "answer_s": nginx.answer_s,
             "state": settings.state,
             "lua": settings.state.join("lua"),
             "listeners": listeners,

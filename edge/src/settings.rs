@@ -1,6 +1,7 @@
 //! What an operator of the edge sets, in one YAML file.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use mkys_edge_client::Audience;
@@ -68,6 +69,8 @@ pub struct Nginx {
     pub routes_mib: u32,
     /// Largest body of a request, in MiB; 0 is no limit.
     pub body_mib: u32,
+    /// How long a service may be silent before it answers a request, and between two parts of its answer, in seconds.
+    pub answer_s: NonZeroU32,
 }
 
 impl Default for Nginx {
@@ -83,6 +86,7 @@ impl Default for Nginx {
             connections: 16_384,
             routes_mib: 32,
             body_mib: 1_024,
+            answer_s: NonZeroU32::MIN.saturating_add(299),
         }
     }
 }

@@ -11,7 +11,7 @@ use mkys_edge_client::{
     RouteSpec, SessionSpec, Settings, Wish,
 };
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::service::Service;
 
@@ -41,7 +41,12 @@ pub(crate) struct Stage {
 impl Stage {
     /// An edge with a route that is approved for some audiences and delegated to `runner`.
     pub(crate) async fn new(audiences: &[Audience]) -> Self {
-        let (edge, lobby) = (Edge::start().await, Service::start("the lobby").await);
+        Self::with(audiences, json!({})).await
+    }
+
+    /// The same, with an NGINX that has some settings of its own.
+    pub(crate) async fn with(audiences: &[Audience], nginx: Value) -> Self {
+        let (edge, lobby) = (Edge::start(nginx).await, Service::start("the lobby").await);
         let route = edge.route(HOST, PREFIX, &lobby).await;
         for audience in audiences {
             edge.decide(&route, *audience, Decision::Approve).await;
@@ -71,19 +76,23 @@ pub(crate) fn spec(name: &str, target: &Service, ttl_s: u32) -> SessionSpec {
 }
 
 impl Edge {
-    async fn start() -> Self {
+    async fn start(nginx: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // NGINX' workers are somebody else
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
         let [api, users, devops] = ports().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut all = json!({ "workers": 2, "connections": 1024, "routes_mib": 4 });
+        all.as_object_mut()
+            .unwrap()
+            .extend(nginx.as_object().unwrap().clone());
         let settings = json!({
             "state": folder.path().join("state"),
             "api": api,
             "portal_host": "portal.mkys.test",
             "users": { "listen": [users] },
             "devops": { "listen": [devops] },
-            "nginx": { "workers": 2, "connections": 1024, "routes_mib": 4 },
+            "nginx": all,
         });
         std::fs::write(folder.path().join("edge.yaml"), settings.to_string()).unwrap();
         let token = |arguments: &[&str]| {
@@ -160,6 +169,7 @@ impl Edge {
         let request = DecisionRequest {
             decision,
             reason: String::new(),
+            content: Some(route.spec.content()),
         };
         let decided = self
             .administrator

@@ -16,6 +16,7 @@ mod edge;
 mod lease;
 mod many;
 mod refusal;
+mod repeat;
 mod service;
 mod upgrade;
 mod visitor;

@@ -17,9 +17,16 @@ const HELLO: &[u8] = b"\x81\x85\x00\x00\x00\x00hello";
 
 /// What is at a path for the visitors of a listener: the status and the body; 0 when nobody answers.
 pub(crate) async fn visit(listener: SocketAddr, path: &str) -> (u16, String) {
+    ask(listener, "GET", path).await
+}
+
+/// The same by another method, without a body.
+pub(crate) async fn ask(listener: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let ask = async {
         let mut stream = TcpStream::connect(listener).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

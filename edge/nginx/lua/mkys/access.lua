@@ -2,7 +2,7 @@
 local activity = require "mkys.activity"
 local routes = require "mkys.routes"
 local state = ngx.shared.mkys_state
-local lower, find, sub = string.lower, string.find, string.sub
+local lower, find, match, sub = string.lower, string.find, string.match, string.sub
 
 local _M = {}
 
@@ -46,13 +46,21 @@ function _M.request()
     ngx.var.mkys_target = route.target
 end
 
+-- What NGINX says of the last try of a request: it keeps what it said of those before.
+local function last(list)
+    return match(list or "", "([^,:%s]+)%s*$") or "-"
+end
+
 -- Runs after a 502 or 504 of NGINX itself: nobody listened, or nobody answered.
 function _M.again()
     local tries = tonumber(ngx.var.mkys_tries) or 0
     local pause = PAUSES[tries + 1]
     -- "-" where the connection was never made: then no service can have seen the request
-    local connected = ngx.var.upstream_connect_time or "-"
-    local made = not find(connected, "-[^,]*$")
+    local made = last(ngx.var.upstream_connect_time) ~= "-"
+    -- it has the request, and perhaps works on it: asked once more it would only have more to do
+    if made and last(ngx.var.upstream_status) == "504" then
+        return say(504, "The service behind this route did not answer in time.")
+    end
     local harmless = not made or REPEATABLE[ngx.req.get_method()]
     if not pause or not harmless then
         return say(502, "The service behind this route does not answer.")

@@ -5,18 +5,21 @@ use std::net::SocketAddrV4;
 
 use jiff::Timestamp;
 use mkys_edge_client::{
-    Access, AccessState, Actor, Audience, Decision, Refusal, Role, Route, RouteSpec, check_host,
-    check_path,
+    Access, AccessState, Actor, Audience, Decision, DecisionRequest, Refusal, Role, Route,
+    RouteSpec, check_host, check_path,
 };
 
 /// Why something is not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The request is not right.
+    #[error("{}", .0.error)]
     Invalid(Refusal),
     /// The token may not.
+    #[error("{}", .0.error)]
     Forbidden(Refusal),
     /// It does not fit what is there.
+    #[error("{}", .0.error)]
     Conflict(Refusal),
 }
 
@@ -122,17 +125,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// What was approved: never an address.
-fn content(spec: &RouteSpec) -> (&str, &str, u16, &str, &str) {
-    (
-        &spec.blade,
-        &spec.service,
-        spec.port,
-        &spec.host,
-        &spec.path,
-    )
-}
-
 /// What is decided about a new route: nothing yet, or what its requester does not want.
 pub fn first(spec: &RouteSpec) -> BTreeMap<Audience, Access> {
     let decisions = spec.access.iter().map(|(audience, wish)| {
@@ -155,15 +147,36 @@ fn undecided(state: AccessState) -> Access {
     }
 }
 
-/// What stays decided when a route is changed: everything while its content does, except what its
-/// requester turns off or on.
-pub fn changed(
+/// What becomes of a route when its requester wants it otherwise: all stays decided while its content stays, except
+/// what the requester turns off or on.
+///
+/// # Errors
+///
+/// When the token may not speak for the route's blade.
+pub fn change(
+    actor: &Actor,
+    route: Route,
+    spec: RouteSpec,
+    now: Timestamp,
+) -> Result<Route, Denied> {
+    if let Err(error) = actor.check_blade(&route.spec.blade) {
+        return Err(Denied::Forbidden(refusal(Some("blade"), error)));
+    }
+    let decisions = changed(&route, &spec, &actor.name, now);
+    Ok(Route {
+        spec,
+        decisions,
+        ..route
+    })
+}
+
+fn changed(
     route: &Route,
     spec: &RouteSpec,
     by: &str,
     now: Timestamp,
 ) -> BTreeMap<Audience, Access> {
-    let same = content(&route.spec) == content(spec);
+    let same = route.spec.content() == spec.content();
     let decisions = spec.access.iter().map(|(audience, wish)| {
         let before = route.decisions.get(audience);
         let after = match (wish.enabled, before) {
@@ -192,19 +205,24 @@ fn stays(route: &Route, audience: Audience, before: &Access) -> bool {
     was_on || before.state != AccessState::Withdrawn
 }
 
-/// What an administrator's decision makes of an access.
+/// What an administrator's decision makes of an access. It holds for what was seen: a route that meanwhile became
+/// another is not approved or refused by it.
 ///
 /// # Errors
 ///
-/// When the token may not decide, or there is nothing to decide.
+/// When the token may not decide, or there is nothing to decide, or the route is not what was seen.
 pub fn decide(
     actor: &Actor,
     route: &Route,
     audience: Audience,
-    decision: Decision,
-    reason: &str,
+    request: &DecisionRequest,
     now: Timestamp,
 ) -> Result<Access, Denied> {
+    let DecisionRequest {
+        decision,
+        reason,
+        content: seen,
+    } = request;
     let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
     if actor.role != Role::Administrator {
         return forbidden("only an administrator decides".to_owned());
@@ -215,6 +233,19 @@ pub fn decide(
             actor.name
         ));
     }
+    let content = route.spec.content();
+    match seen {
+        Some(seen) if *seen != content => {
+            let error =
+                format!("the route has changed since it was looked at: it is {content} now");
+            return Err(Denied::Conflict(refusal(Some("content"), error)));
+        }
+        None if *decision == Decision::Approve => {
+            let error = "say what is approved: the route's blade, service, port, host and path";
+            return Err(Denied::Invalid(refusal(Some("content"), error)));
+        }
+        _ => (),
+    }
     let conflict = |error: String| Err(Denied::Conflict(refusal(Some("access"), error)));
     let Some(before) = route.decisions.get(&audience) else {
         return conflict(format!("the route is not for {audience}"));
@@ -224,7 +255,7 @@ pub fn decide(
         .access
         .get(&audience)
         .is_some_and(|wish| wish.enabled);
-    let state = match (decision, before.state) {
+    let state = match (*decision, before.state) {
         (Decision::Approve, _) if !wanted => {
             return conflict(format!("its requester does not want access for {audience}"));
         }
@@ -265,7 +296,7 @@ pub fn is_open(route: &Route, audience: Audience) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mkys_edge_client::Wish;
+    use mkys_edge_client::{Content, Wish};
     use uuid::Uuid;
 
     use super::*;
@@ -303,6 +334,14 @@ mod tests {
             spec,
             requester: "Requester".into(),
             decisions,
+        }
+    }
+
+    fn request(decision: Decision, content: Option<Content>) -> DecisionRequest {
+        DecisionRequest {
+            decision,
+            reason: String::new(),
+            content,
         }
     }
 
@@ -394,7 +433,8 @@ mod tests {
     fn who_asked_cannot_decide_and_an_administrators_withdrawal_stays() {
         let now = Timestamp::UNIX_EPOCH;
         let decide = |actor: &Actor, state, decision| {
-            decide(actor, &route(state), Audience::Users, decision, "", now)
+            let request = request(decision, Some(spec().content()));
+            decide(actor, &route(state), Audience::Users, &request, now)
         };
         let admin = actor(Role::Administrator);
         let same_name = Actor {
@@ -419,5 +459,38 @@ mod tests {
         let withdrawn = route(AccessState::Withdrawn);
         let after = changed(&withdrawn, &spec(), "Requester", now);
         assert_eq!(after[&Audience::Users].state, AccessState::Withdrawn);
+    }
+
+    #[test]
+    fn only_what_was_seen_is_decided_on() {
+        let now = Timestamp::UNIX_EPOCH;
+        let admin = actor(Role::Administrator);
+        let decided = |state, decision, content| {
+            let request = request(decision, content);
+            decide(&admin, &route(state), Audience::Users, &request, now).map(|access| access.state)
+        };
+        let seen = || Some(spec().content());
+        let changes: [fn(&mut RouteSpec); 5] = [
+            |spec| spec.blade = "pnr".into(),
+            |spec| spec.service = "admin".into(),
+            |spec| spec.port = 81,
+            |spec| spec.host = "other.example.org".into(),
+            |spec| spec.path = "/other".into(),
+        ];
+        let pending = AccessState::Pending;
+        for change in changes {
+            let mut other = spec();
+            change(&mut other);
+            for decision in [Decision::Approve, Decision::Refuse] {
+                let denied = decided(pending, decision, Some(other.content())).unwrap_err();
+                assert!(matches!(denied, Denied::Conflict(_)), "{denied:?}");
+            }
+        }
+        // what is to be closed is closed, whatever it has become
+        let withdrawn = decided(AccessState::Approved, Decision::Withdraw, None);
+        assert_eq!(withdrawn, Ok(AccessState::Withdrawn));
+        assert!(decided(pending, Decision::Approve, seen()).is_ok());
+        let blind = decided(pending, Decision::Approve, None).unwrap_err();
+        assert!(matches!(blind, Denied::Invalid(_)), "{blind:?}");
     }
 }

@@ -12,13 +12,13 @@ mod sign_in;
 use std::sync::Arc;
 
 use axum::Router;
-use mkys_edge_client::{Access, Actor, Audience, DecisionRequest, Route};
+use mkys_edge_client::{Actor, Audience, DecisionRequest, Route};
 use uuid::Uuid;
 
 use crate::activity::Uses;
 use crate::policy;
 use crate::publish::Publisher;
-use crate::store::{Place, Store};
+use crate::store::{Changed, Store};
 pub use error::Failure;
 use sign_in::Sessions;
 
@@ -91,17 +91,14 @@ impl App {
         request: &DecisionRequest,
     ) -> Result<Route, Failure> {
         let now = jiff::Timestamp::now();
-        let before = self.store.route(id).await?.ok_or(Failure::NotFound)?;
-        let DecisionRequest { decision, reason } = request;
-        let access: Access = policy::decide(actor, &before, audience, *decision, reason, now)?;
-        let mut after = before.clone();
-        after.decisions.insert(audience, access);
-        let mut places = vec![Place::from(&after)];
-        if after != before {
-            let decided = self.store.decide(&after, audience, &actor.name, now);
-            places.extend(decided.await?);
-        }
+        let (judge, request) = (actor.clone(), request.clone());
+        let decided = self
+            .store
+            .decide(id, audience, &actor.name, now, move |route| {
+                policy::decide(&judge, route, audience, &request, now)
+            });
+        let Changed { route, places } = decided.await?.ok_or(Failure::NotFound)?;
         self.publisher.publish(places).await?;
-        Ok(after)
+        Ok(route)
     }
 }

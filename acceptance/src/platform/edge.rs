@@ -1,5 +1,6 @@
 //! The edge in its own namespace, as an operator would run it: mkys-edge with a real NGINX. Or on loopback, where there is no lab.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -265,9 +266,20 @@ impl Edge {
     /// # Errors
     /// When the edge refuses.
     pub fn approve_by(&self, token: &str, route: &str, audience: &str) -> Result<Value, Error> {
-        let path = format!("/v1/routes/{route}/access/{audience}");
-        let body = json!({ "decision": "approve", "reason": "seen and agreed" });
-        self.call("POST", &path, token, Some(&body))
+        let path = format!("/v1/routes/{route}");
+        let seen = self.call("GET", &path, token, None)?;
+        let content = ["blade", "service", "port", "host", "path"].map(|key| (key, &seen[key]));
+        let body = json!({
+            "decision": "approve",
+            "reason": "seen and agreed",
+            "content": BTreeMap::from(content),
+        });
+        self.call(
+            "POST",
+            &format!("{path}/access/{audience}"),
+            token,
+            Some(&body),
+        )
     }
 
     /// Delegates a route's path to a holder, who may send players to so many targets in some networks. Gives the holder's token; what an

@@ -96,7 +96,7 @@ async fn a_delegation_ends_by_being_revoked_and_with_its_route() {
     assert!(stays.echoes().await && is_at(edge.users, &path("o"), "a game").await);
     // another service: somebody decides anew
     changed.service = "another".into();
-    edge.requester.update_route(route, &changed).await.unwrap();
+    let another = edge.requester.update_route(route, &changed).await.unwrap();
     assert_eq!(visit(edge.users, &path("o")).await.0, 404);
     stays.ends().await;
     assert!(matches!(
@@ -104,7 +104,7 @@ async fn a_delegation_ends_by_being_revoked_and_with_its_route() {
         Err(EdgeError::Token { .. })
     ));
 
-    edge.decide(&stage.route, Audience::Users, Decision::Approve)
+    edge.decide(&another, Audience::Users, Decision::Approve)
         .await;
     let last = edge.delegate(&stage.route, "runner", 1).await;
     last.put_session("g", &spec("g", &game, 600)).await.unwrap();

@@ -1,7 +1,7 @@
 //! The pages that people have: the portal of each audience, and the administrators', through the real NGINX.
 
 use crate::world::Stage;
-use crate::world::browser::Browser;
+use crate::world::browser::{Browser, Page};
 use crate::world::edge::{Beside, wish};
 use crate::world::service::serve;
 
@@ -14,7 +14,9 @@ fn people_sign_in_decide_and_find_what_was_decided() {
     let mut wished = wish(HOST, &serve("a game"));
     let quote = "<b>\"fun\" & games</b>";
     wished["access"]["users"]["justification"] = quote.into();
-    let route = edge.ask_for(&wished);
+    let mut other = wish(HOST, &serve("another service"));
+    other["service"] = "other".into();
+    let route = edge.ask_for(&other);
     let [users, devops] =
         ["users", "devops"].map(|audience| Browser::open(audience, edge.port, &stage.folder));
 
@@ -47,27 +49,42 @@ fn people_sign_in_decide_and_find_what_was_decided() {
     }
 
     assert_eq!(devops.post("/admin/sign-in", &[sign_in]).status, 303);
+    let before = devops.get("/admin");
+    // while somebody looks at the page, the route becomes another
+    edge.change(&route, &wished);
     let page = devops.get("/admin");
     let waiting = page.section("waiting");
-    assert_eq!(waiting.matches(HOST).count(), 2, "{waiting}");
+    let place = format!("<dd>{HOST}");
+    assert_eq!(waiting.matches(&place).count(), 2, "{waiting}");
     let escaped = "&#60;b&#62;&#34;fun&#34; &#38; games&#60;/b&#62;";
     assert!(waiting.contains(escaped), "{waiting}");
 
     // another site's form does not know what the page's own form has
-    let decision = |form_token: &str, decision: &str, audience: &str| {
+    let decide_on = |page: &Page, form_token: &str, decision: &str, audience: &str| {
         let fields = [
             ("form_token", form_token),
             ("id", &route),
             ("audience", audience),
+            ("content", &page.hidden("content").replace("&#34;", "\"")),
             ("decision", decision),
             ("reason", "seen"),
         ];
         devops.post("/admin/decide", &fields)
     };
+    let decision = |form_token: &str, decision: &str, audience: &str| {
+        decide_on(&page, form_token, decision, audience)
+    };
     assert_eq!(decision("guessed", "approve", "users").status, 403);
     assert_eq!(edge.visit(HOST).status, 404);
 
+    // nobody saw what it is now on the page from before
     let form_token = page.hidden("form_token").to_owned();
+    for word in ["approve", "refuse"] {
+        let stale = decide_on(&before, &form_token, word, "users");
+        assert_eq!(stale.status, 409, "{stale:?}");
+        assert!(stale.text.contains("has changed since"), "{stale:?}");
+    }
+    assert_eq!(edge.visit(HOST).status, 404);
     assert_eq!(decision(&form_token, "approve", "users").status, 303);
     assert_eq!(decision(&form_token, "refuse", "devops").status, 303);
     assert_eq!(edge.visit(HOST).body, "a game");

@@ -30,6 +30,6 @@ pub use session::{
 };
 pub use token::{Actor, Role};
 pub use types::{
-    Access, AccessState, Audience, Decision, DecisionRequest, PlaceQuery, Route, RouteSpec,
-    Vacancy, Wish,
+    Access, AccessState, Audience, Content, Decision, DecisionRequest, PlaceQuery, Route,
+    RouteSpec, Vacancy, Wish,
 };

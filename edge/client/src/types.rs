@@ -134,6 +134,48 @@ pub enum Decision {
     Withdraw,
 }
 
+/// What is decided on: everything of a route that an approval is bound to, and so never an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// The blade.
+    pub blade: String,
+    /// Its service.
+    pub service: String,
+    /// TCP port of the service.
+    pub port: u16,
+    /// Host name.
+    pub host: String,
+    /// Path prefix.
+    pub path: String,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            blade,
+            service,
+            port,
+            host,
+            path,
+        } = self;
+        write!(f, "{blade}/{service}, port {port}, at {host}{path}")
+    }
+}
+
+impl RouteSpec {
+    /// What is decided on.
+    pub fn content(&self) -> Content {
+        Content {
+            blade: self.blade.clone(),
+            service: self.service.clone(),
+            port: self.port,
+            host: self.host.clone(),
+            path: self.path.clone(),
+        }
+    }
+}
+
 /// A decision with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +185,9 @@ pub struct DecisionRequest {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// The route as whoever decides saw it: one that changed meanwhile is not decided on. Needed to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
 }
 
 impl Audience {

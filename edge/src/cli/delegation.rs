@@ -1,9 +1,8 @@
 //! `mkys-edge delegation`: handing out a route's path prefix.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
-use mkys_edge::policy::Denied;
 use mkys_edge::settings::Settings;
 use mkys_edge::{lease, token};
 use mkys_edge_client::{Actor, Delegation, DelegationRequest};
@@ -46,13 +45,6 @@ pub(crate) struct Create {
 
 pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyhow::Result<()> {
     let store = open(settings).await?;
-    let route = |id: Uuid| {
-        let store = store.clone();
-        async move {
-            let route = store.route(id).await?;
-            route.with_context(|| format!("there is no route {id}"))
-        }
-    };
     match command {
         DelegationCommand::Create(Create {
             route: id,
@@ -61,7 +53,6 @@ pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyh
             networks,
             limit,
         }) => {
-            let route = route(id).await?;
             let mut tokens = store.tokens().await?.into_iter();
             let known =
                 tokens.find(|row| row.actor.name == administrator && row.revoked_at.is_none());
@@ -73,19 +64,16 @@ pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyh
                 networks,
                 limit,
             };
-            let delegation = match lease::delegate(&actor, &route, request, jiff::Timestamp::now())
-            {
-                Ok(delegation) => delegation,
-                Err(Denied::Invalid(why) | Denied::Forbidden(why) | Denied::Conflict(why)) => {
-                    bail!("{}", why.error)
-                }
-            };
             let token = token::generate().context("no random bytes")?;
-            store.add_delegation(&delegation, &route, &token).await?;
+            let now = jiff::Timestamp::now();
+            let delegated = store.delegate(id, &token, move |route| {
+                lease::delegate(&actor, route, request, now)
+            });
+            delegated.await?.with_context(|| no_route(id))?;
             say(&token)
         }
         DelegationCommand::List { route: id } => {
-            let route = route(id).await?;
+            let route = store.route(id).await?.with_context(|| no_route(id))?;
             for delegation in store.delegations(&route).await? {
                 let Delegation {
                     holder,
@@ -106,4 +94,8 @@ pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyh
             Ok(())
         }
     }
+}
+
+fn no_route(id: Uuid) -> String {
+    format!("there is no route {id}")
 }

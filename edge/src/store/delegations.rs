@@ -6,8 +6,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
+use super::routes::there;
 use super::sessions::places_below;
 use super::{Place, Store, StoreError, journal, parse};
+use crate::policy::Denied;
 use crate::{lease, token};
 
 /// Who may add session routes: a delegation as the edge finds it by its token.
@@ -20,19 +22,24 @@ pub struct Holder {
 }
 
 impl Store {
-    /// Writes a delegation of a route, with its token's hash.
+    /// Writes what is delegated of a route, with its token's hash. `None`: there is no such route.
     ///
     /// # Errors
     ///
-    /// [`StoreError::HolderTaken`]; and as each function here: [`StoreError`].
-    pub async fn add_delegation(
+    /// [`StoreError::HolderTaken`]; [`StoreError::Denied`] when it cannot be delegated so; and as each function here:
+    /// [`StoreError`].
+    pub async fn delegate(
         &self,
-        delegation: &Delegation,
-        route: &Route,
+        route: Uuid,
         token: &str,
-    ) -> Result<(), StoreError> {
-        let (delegation, route, hash) = (delegation.clone(), route.clone(), token::hash(token));
+        delegate: impl FnOnce(&Route) -> Result<Delegation, Denied> + Send + 'static,
+    ) -> Result<Option<Delegation>, StoreError> {
+        let hash = token::hash(token);
         self.writer.write(move |connection| Box::pin(async move {
+                let Some(route) = there(connection, route).await? else {
+                    return Ok(None);
+                };
+                let delegation = delegate(&route)?;
                 let added = sqlx::query(
                     "INSERT INTO delegations (id, route, holder, hash, networks, most, created_by, created_at) \
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -68,7 +75,8 @@ impl Store {
                     None,
                     holder,
                 )
-                .await
+                .await?;
+                Ok(Some(delegation))
 })).await
     }
 

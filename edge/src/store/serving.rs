@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
+use super::routes::route;
 use super::sessions::session;
-use super::{Store, StoreError, parse, route};
+use super::{Store, StoreError, parse};
 
 /// Where something is served: a route's or a session route's place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

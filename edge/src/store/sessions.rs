@@ -249,8 +249,8 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
         };
         store.insert(&route, at(0)).await.unwrap();
-        let added = store.add_delegation(&delegation, &route, "mkys_x");
-        added.await.unwrap();
+        let added = store.delegate(route.id, "mkys_x", |_| Ok(delegation));
+        added.await.unwrap().unwrap();
         (
             store.clone(),
             store.holder("mkys_x").await.unwrap().unwrap(),

@@ -49,6 +49,8 @@ struct Entry {
     service: String,
     place: String,
     target: String,
+    /// What the page shows, as JSON: what is decided on must be that.
+    content: String,
     requester: String,
     justification: String,
     state: AccessState,
@@ -119,6 +121,7 @@ async fn admin_page(app: &App, actor: Actor, session: Session) -> Result<AdminPa
                 service: route.spec.service.clone(),
                 place: format!("{}{}", route.spec.host, route.spec.path),
                 target: target.map(ToString::to_string).unwrap_or_default(),
+                content: serde_json::json!(route.spec.content()).to_string(),
                 requester: route.requester.clone(),
                 justification: wish
                     .map(|wish| wish.justification.clone())
@@ -188,6 +191,8 @@ struct Decide {
     decision: Decision,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    content: Option<String>,
 }
 
 async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Decide>) -> Response {
@@ -209,9 +214,14 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
             Some("The page was too old. Try again."),
         );
     }
+    let content = form.content.as_deref().map(serde_json::from_str);
+    let Ok(content) = content.transpose() else {
+        return failed(&app, Failure::Malformed("content is none".to_owned()));
+    };
     let request = DecisionRequest {
         decision: form.decision,
         reason: form.reason,
+        content,
     };
     match app.decide(&actor, form.id, form.audience, &request).await {
         Ok(_) => Redirect::to("/admin").into_response(),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::App;
 use super::error::Failure;
 use crate::policy;
-use crate::store::Place;
+use crate::store::Changed;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -92,21 +92,17 @@ async fn update(
     id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
     spec: Result<Json<RouteSpec>, JsonRejection>,
 ) -> Result<Json<Route>, Failure> {
-    let before = own(&app, &actor, id).await?;
+    let id = own(&app, &actor, id).await?.id;
     let spec = body(spec)?;
     policy::check(&actor, &spec, &app.portal_host)?;
-    let now = jiff::Timestamp::now();
-    let decisions = policy::changed(&before, &spec, &actor.name, now);
-    let after = Route {
-        spec,
-        decisions,
-        ..before.clone()
-    };
-    let updated = app.store.update(&after, &actor.name, now).await;
-    let mut places = updated.map_err(|error| error.told_to(&actor))?;
-    places.extend([Place::from(&before), Place::from(&after)]);
+    let (now, judge) = (jiff::Timestamp::now(), actor.clone());
+    let changed = app.store.change(id, &actor.name, now, move |before| {
+        policy::change(&judge, before, spec, now)
+    });
+    let changed = changed.await.map_err(|error| error.told_to(&actor))?;
+    let Changed { route, places } = changed.ok_or(Failure::NotFound)?;
     app.publisher.publish(places).await?;
-    Ok(Json(after))
+    Ok(Json(route))
 }
 
 async fn remove(
@@ -114,10 +110,9 @@ async fn remove(
     actor: Actor,
     id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
 ) -> Result<StatusCode, Failure> {
-    let before = own(&app, &actor, id).await?;
-    let now = jiff::Timestamp::now();
-    let mut places = app.store.delete(&before, &actor.name, now).await?;
-    places.push(Place::from(&before));
+    let Path(id) = id.map_err(|_| Failure::NotFound)?;
+    let deleted = app.store.delete(id, &actor, jiff::Timestamp::now());
+    let places = deleted.await?.ok_or(Failure::NotFound)?;
     app.publisher.publish(places).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -35,13 +35,15 @@ async fn create(
     id: Result<Path<Uuid>, PathRejection>,
     request: Result<Json<DelegationRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<NewDelegation>), Failure> {
-    let route = own(&app, &actor, id).await?;
-    let delegation = lease::delegate(&actor, &route, body(request)?, Timestamp::now())?;
+    let id = own(&app, &actor, id).await?.id;
+    let request = body(request)?;
     let token = token::generate().map_err(Failure::NoRandom)?;
-    app.store
-        .add_delegation(&delegation, &route, &token)
-        .await?;
-    tracing::info!(route = %route.id, holder = delegation.holder, "delegated");
+    let now = Timestamp::now();
+    let delegated = app.store.delegate(id, &token, move |route| {
+        lease::delegate(&actor, route, request, now)
+    });
+    let delegation = delegated.await?.ok_or(Failure::NotFound)?;
+    tracing::info!(route = %id, holder = delegation.holder, "delegated");
     Ok((
         StatusCode::CREATED,
         Json(NewDelegation { delegation, token }),

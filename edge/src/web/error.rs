@@ -45,7 +45,10 @@ impl From<Denied> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            StoreError::Denied(denied) => Self::Denied(denied),
+            error => Self::Store(error),
+        }
     }
 }
 

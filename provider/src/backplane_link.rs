@@ -22,7 +22,7 @@ use crate::cloud::{CloudError, Session};
 use crate::platform::{NoCloud, Platform, not_looked_at};
 use claims::Claims;
 use ends::{Ends, described};
-use model::Model;
+use model::{LOST_PORT, Model};
 
 /// The resource.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ impl Resource for BackplaneLink {
         model::check(planned)?;
         if let Some(prior) = &plan.prior {
             planned.keep_same(prior);
+            if prior.has_lost_port() {
+                (planned.id, planned.address) = (Attr::Unknown, Attr::Unknown);
+            }
         }
         self.claims.plan(planned)?;
         planned.drift = Attr::Known(Vec::new());
@@ -74,7 +77,8 @@ impl Resource for BackplaneLink {
         if let Some(cloud) = cloud.filter(|_| !is_same) {
             let own = cloud.own();
             if let Some(router) = ends::backplane_router(&own, planned).await? {
-                ways::check(&own, planned, &router).await?;
+                let made = prior.map(Model::routes).unwrap_or_default();
+                ways::check(&own, planned, &router, &made).await?;
             }
         }
         if joins == Some(false) {
@@ -92,19 +96,12 @@ impl Resource for BackplaneLink {
         let own = self.platform.configured()?.cloud()?.own();
         let mut model = request.planned;
         let ends = Ends::find(&own, &model).await?;
-        ways::check(&own, &model, &ends.backplane_router).await?;
-        // an apply that was killed before its state was written left the port with our name
-        let left = network::ports_named(&own, &ends.network, &ends.port_name()).await?;
-        let port = match left.into_iter().next() {
-            Some(port) => port,
-            None => make_port(&own, &ends).await?,
-        };
+        ways::check(&own, &model, &ends.backplane_router, &[]).await?;
+        let port = port(&own, &ends).await?;
         model.set_port(&port);
         model.routes = Attr::Known(Vec::new());
         slot.save_model(model.clone());
-        if port.device_owner.is_empty() {
-            network::add_interface(&own, &ends.blade_router, &port.id).await?;
-        }
+        attach(&own, &ends, &port).await?;
         put(&own, &ends, &mut model).await?;
         slot.save_model(model);
         Ok(())
@@ -124,20 +121,20 @@ impl Resource for BackplaneLink {
         let own = configured.cloud()?.own();
         let mut model = request.state;
         let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
-        let Some(port) = port.filter(|port| !port.device_owner.is_empty()) else {
-            slot.remove();
-            return Ok(());
-        };
+        let is_there = port.is_some_and(|port| !port.device_owner.is_empty());
         let ends = match Ends::find(&own, &model).await {
             Ok(ends) => ends,
             // one of the blades is gone, and with it what the link was between
-            Err(_) if port.device_id.is_empty() => {
+            Err(_) if !is_there => {
                 slot.remove();
                 return Ok(());
             }
             Err(problems) => return Err(problems),
         };
-        let drift = ends.missing(&own, &model).await?;
+        let mut drift = ends.missing(&own, &model).await?;
+        if !is_there {
+            drift.insert(0, LOST_PORT.to_owned());
+        }
         model.drift = Attr::Known(drift.into_iter().map(Attr::from).collect());
         slot.save_model(model);
         Ok(())
@@ -152,11 +149,15 @@ impl Resource for BackplaneLink {
         let own = self.platform.configured()?.cloud()?.own();
         let (prior, mut model) = (request.prior, request.planned);
         let ends = Ends::find(&own, &model).await?;
-        ways::check(&own, &model, &ends.backplane_router).await?;
-        model.id = prior.id.clone();
-        model.address = prior.address.clone();
+        let made = prior.routes();
+        ways::check(&own, &model, &ends.backplane_router, &made).await?;
+        if prior.has_lost_port() {
+            let port = port(&own, &ends).await?;
+            model.set_port(&port);
+            attach(&own, &ends, &port).await?;
+        }
         put(&own, &ends, &mut model).await?;
-        let (wanted, made) = (model.routes(), prior.routes());
+        let wanted = model.routes();
         let gone: Vec<_> = made
             .into_iter()
             .filter(|route| !wanted.contains(route))
@@ -175,16 +176,21 @@ impl Resource for BackplaneLink {
     ) -> Result<(), Diagnostics> {
         let own = self.platform.configured()?.cloud()?.own();
         let model = request.prior;
-        let Some(port) = network::port(&own, model.id.as_str().unwrap_or_default()).await? else {
-            return Ok(());
+        let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
+        let ends = match Ends::find(&own, &model).await {
+            Ok(ends) => ends,
+            // gone with one of its blades
+            Err(_) if port.is_none() => return Ok(()),
+            Err(problems) => return Err(problems),
         };
-        let ends = Ends::find(&own, &model).await?;
         network::remove_routes(&own, &ends.backplane_router, &model.routes()).await?;
         ends.close(&own, &[]).await?;
-        if port.device_id.is_empty() {
-            network::delete_port(&own, &port.id).await?;
-        } else {
-            network::remove_interface(&own, &port.device_id, &port.id).await?;
+        match port {
+            Some(port) if port.device_id.is_empty() => {
+                network::delete_port(&own, &port.id).await?;
+            }
+            Some(port) => network::remove_interface(&own, &port.device_id, &port.id).await?,
+            None => (),
         }
         Ok(())
     }
@@ -199,6 +205,24 @@ impl Resource for BackplaneLink {
         let given = request.id.unwrap_or_default();
         slot.save_model(import::find(cloud, &given).await?);
         Ok(())
+    }
+}
+
+/// The blade's port in the backplane's network: the one of an apply that was killed before its state was written, which left it with our
+/// name, or a new one.
+async fn port(own: &Session, ends: &Ends) -> Result<network::Port, CloudError> {
+    let left = network::ports_named(own, &ends.network, &ends.port_name()).await?;
+    match left.into_iter().next() {
+        Some(port) => Ok(port),
+        None => make_port(own, ends).await,
+    }
+}
+
+/// Makes the port an interface of the blade's router.
+async fn attach(own: &Session, ends: &Ends, port: &network::Port) -> Result<(), CloudError> {
+    match port.device_owner.is_empty() {
+        true => network::add_interface(own, &ends.blade_router, &port.id).await,
+        false => Ok(()),
     }
 }
 

@@ -117,6 +117,28 @@ fn a_link_takes_back_what_it_made() {
         assert!(linked[0]["rules"].to_string().contains(port), "{linked:?}");
     }
 
+    // somebody takes the port away: the next apply links the blade again, by another port
+    let ids = |label: &str| {
+        let path = format!("/routers?project_id={}", project(label));
+        text(&stage.cloud.list(Api::Network, &path, "routers")[0]["id"])
+    };
+    let unplug = || {
+        let port = text(&stage.state("mkys_backplane_link.this")["id"]);
+        let path = format!("/routers/{}/remove_router_interface", ids("blade"));
+        let body = json!({ "port_id": port });
+        stage.cloud.put(Api::Network, &path, Some(&body));
+    };
+    unplug();
+    let ended = stage.run(&["plan", "-no-color"]);
+    assert!(flat(&ended.said).contains("is missing"), "{}", ended.said);
+    stage.apply();
+    let again = all();
+    assert_ne!(again[0]["ports"], linked[0]["ports"]);
+    assert_eq!(again[0]["rules"], linked[0]["rules"]);
+    assert_eq!(again[1]["routes"], linked[1]["routes"]);
+    stage.settled();
+    let linked = again;
+
     // one that an apply made which was killed before its state was written is taken over
     let forgotten = ["state", "rm", "mkys_backplane_link.this"];
     assert_eq!(stage.run(&forgotten).code, 0);
@@ -136,6 +158,8 @@ fn a_link_takes_back_what_it_made() {
     }
     stage.settled();
 
+    // one whose port others took away still takes back the rest
+    unplug();
     stage.write(&blades("10.65.1.0/24"));
     stage.apply();
     assert_eq!(all(), before);

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::blade::Standing;
 use crate::cloud::services::network::{Port, Route};
 
+/// The drift of a link whose port is gone.
+pub(super) const LOST_PORT: &str = "the blade's port in the backplane's network is missing";
+
 /// Attributes of `mkys_backplane_link`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
@@ -121,6 +124,12 @@ impl Model {
         self.id = port.id.as_str().into();
         let address = port.fixed_ips.first().map(|ip| ip.ip_address.as_str());
         self.address = address.unwrap_or_default().into();
+    }
+
+    /// Whether the last look found that others took the port away, which gets another id then.
+    pub(super) fn has_lost_port(&self) -> bool {
+        let drift = self.drift.known().into_iter().flatten();
+        drift.filter_map(Attr::as_str).any(|one| one == LOST_PORT)
     }
 
     /// Sets the ports that the backplane is let in to.

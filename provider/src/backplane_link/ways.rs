@@ -8,17 +8,23 @@ use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
 use super::ends::PORT_PREFIX;
 use super::model::Model;
-use crate::cloud::services::network;
+use crate::cloud::services::network::{self, Route};
 use crate::cloud::{CloudError, Session};
 
-/// Refuses a link of a blade whose ranges the backplane's router sends elsewhere.
-pub(super) async fn check(own: &Session, model: &Model, router: &str) -> Result<(), Diagnostics> {
+/// Refuses a link of a blade whose ranges the backplane's router sends elsewhere. The routes that the link has made itself may lead to a
+/// port that others took away.
+pub(super) async fn check(
+    own: &Session,
+    model: &Model,
+    router: &str,
+    made: &[Route],
+) -> Result<(), Diagnostics> {
     let mut problems = Diagnostics::new();
     let routes = network::router(own, router).await?;
     let routes = routes.map(|router| router.routes).unwrap_or_default();
     let interfaces = interfaces(own, router).await?;
     for (name, range) in model.ranges() {
-        for route in &routes {
+        for route in routes.iter().filter(|route| !made.contains(route)) {
             let other = overlapping(&route.destination, range);
             let Some(other) = other else { continue };
             let way = Way::find(own, &route.nexthop).await?;
@@ -133,7 +139,7 @@ mod tests {
         for mock in mocks {
             mock.mount(&server).await;
         }
-        let checked = check(&cloud.own(), &link("a", range), "r").await;
+        let checked = check(&cloud.own(), &link("a", range), "r", &[]).await;
         checked.map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 

@@ -75,6 +75,9 @@ async fn connections_and_idleness_are_known() {
         assert!(one.is_pushed().await);
     })
     .await;
+    // one whose machine vanishes says nothing: the kernel asks
+    let end = one.at_the_edge();
+    assert!(end.contains("timer:(keepalive,"), "{end:?}");
     drop(two);
     connections(&stage, "g", 1).await;
 

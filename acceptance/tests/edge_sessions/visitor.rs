@@ -63,6 +63,18 @@ impl Socket {
         Self(stream)
     }
 
+    /// What the kernel says of the edge's end of it.
+    pub(crate) fn at_the_edge(&self) -> String {
+        let local = |address: SocketAddr| format!("sport = :{}", address.port());
+        let peer = |address: SocketAddr| format!("dport = :{}", address.port());
+        let output = std::process::Command::new("ss")
+            .args(["-Htno", "state", "established"])
+            .arg(local(self.0.peer_addr().unwrap()))
+            .arg(peer(self.0.local_addr().unwrap()))
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    }
+
     async fn receives(&mut self, frame: &[u8]) -> bool {
         let mut back = vec![0; frame.len()];
         let read = timeout(PATIENCE, self.0.read_exact(&mut back)).await;

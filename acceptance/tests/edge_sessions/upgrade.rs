@@ -92,6 +92,18 @@ async fn a_handshake_that_is_refused_is_told() {
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     assert!(answer.contains("text/x-why"), "{answer}");
     assert!(answer.contains("not you"), "{answer}");
+    // one that is not sent on is no reason to ask again
+    for status in [502, 504] {
+        let refusal =
+            format!("HTTP/1.1 {status} Behind\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        let (stage, asked) = self::stage(refusal.leak()).await;
+        let answer = smuggled(&stage, "GET").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert_eq!(asked.lock().unwrap().len(), 1);
+    }
     let (stage, _) = self::stage("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
     let answer = smuggled(&stage, "GET").await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");

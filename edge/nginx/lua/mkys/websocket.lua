@@ -89,9 +89,9 @@ local function tell(upstream, lines, status)
         end
     end
     ngx.status = status
-    if length and length <= MOST then
-        ngx.print(upstream:receive(length) or "")
-    end
+    local body = length and length <= MOST and upstream:receive(length)
+    -- also an empty one: what has not begun to be sent would be NGINX's own 502, which asks once more
+    ngx.print(body or "")
     upstream:close()
     return ngx.exit(status)
 end

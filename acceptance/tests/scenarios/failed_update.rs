@@ -1,5 +1,7 @@
-//! An update that fails leaves the project as it was, too, and says what to do about a quota.
+//! An update that fails leaves the version before serving and the project as it was, and says what to do about a quota.
 
+use mkys_acceptance::place::EDGE;
+use mkys_acceptance::platform::visitor::{Asking, Place};
 use serde_json::{Value, json};
 
 use crate::bad_input::refuses;
@@ -12,7 +14,8 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     let mut stage = Stage::new("failed", 0);
     let name = stage.project("a");
     let blade = |project: &str, edition: &str| {
-        let text = with_servers(&name, "", "");
+        let site = "site = { server = \"web\", port = 80, audiences = [\"users\"] }";
+        let text = with_servers(&name, "", site);
         text.replace("-admin\" }", &format!("-admin\", {project} }}"))
             .replace("echo ok", &format!("echo {edition}"))
     };
@@ -23,10 +26,20 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     let limit = |limit: &str| stage.cloud.get(Api::Compute, &path)["quota_set"][limit].clone();
     let instances = limit("instances");
 
+    // the service moves to another port together with its server
     let lower = "users = [\"alice\"], quota = { cores = 3, instances = 3 }";
     let never = blade(lower, "two").replace(":80/health", ":80/never");
+    let never = never.replace("port = 80", "port = 8080");
     stage.write(&never.replace("\"3m\"", "\"10s\""));
+    let endpoint = text(&before["endpoints"]["site"]["users"]);
+    let (address, _) = endpoint.rsplit_once(':').unwrap();
+    let visitor = Asking::start(Place {
+        path: "/health".to_owned(),
+        ..Place::new(EDGE, address, "web")
+    });
     let said = stage.apply_fails();
+    let tally = visitor.stop();
+    assert!(tally.asked > 20 && tally.lost == 0, "{tally:?}");
     for words in [
         "the version before still serves",
         "project.quota.cores is 4 again",

@@ -13,6 +13,7 @@ mod delete;
 mod drift;
 mod foreign;
 mod import;
+mod joined;
 mod leading;
 mod model;
 mod plan;

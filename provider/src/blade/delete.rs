@@ -12,9 +12,9 @@ use super::stack::{self, Ended};
 use super::state::Id;
 use super::waiting::Patience;
 use super::{Blade, asking, foreign, project, snapshots};
-use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::keystone;
+use crate::cloud::{CloudError, Session};
 
 /// How often is looked again whether a thing belongs to a stack that is being built.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -43,29 +43,34 @@ impl Blade {
             }
             None => own.clone(),
         };
+        let is_made = wanted.project.is_some();
         let mut stack = heat::stack(&session, &id.name).await?;
-        if wanted.project.is_some() {
-            let mut in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
-            // what Heat is just making is in its list a moment later
-            while !in_the_way.is_empty()
-                && stack.as_ref().is_some_and(Stack::is_busy)
-                && Instant::now() < deadline
-                && !cx.is_cancelled()
-            {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                stack = heat::stack(&session, &id.name).await?;
-                in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
-            }
-            if !in_the_way.is_empty() {
-                let detail = format!(
-                    "Its project {} holds what the blade did not make:\n- {}\nNothing was \
-                     deleted. Move these away or delete them, then destroy the blade again.",
-                    id.project,
-                    in_the_way.join("\n- ")
-                );
-                let summary = format!("Blade {} is not destroyed", id.name);
-                return Err(Diagnostic::error(summary, detail).into());
-            }
+        let mut found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
+        // what Heat is just making is in its list a moment later
+        while !found.is_empty()
+            && stack.as_ref().is_some_and(Stack::is_busy)
+            && Instant::now() < deadline
+            && !cx.is_cancelled()
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            stack = heat::stack(&session, &id.name).await?;
+            found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
+        }
+        if !found.is_empty() {
+            let where_from = match is_made {
+                true => format!(
+                    "Its project {} holds, or its networks and routers are joined to,",
+                    id.project
+                ),
+                false => "Its networks and routers are joined to".to_owned(),
+            };
+            let detail = format!(
+                "{where_from} what the blade did not make:\n- {}\nNothing was deleted. Move these \
+                 away or delete them, then destroy the blade again.",
+                found.join("\n- ")
+            );
+            let summary = format!("Blade {} is not destroyed", id.name);
+            return Err(Diagnostic::error(summary, detail).into());
         }
         if let Some(stack) = stack {
             snapshots::clear(&session, &stack, |_| true, Patience::new(deadline, cx)).await?;
@@ -78,6 +83,19 @@ impl Blade {
             project::remove(&own, &wanted.name, &id.project, Some(&stated.group)).await?;
         }
         Ok(())
+    }
+}
+
+/// What Heat or Keystone would stumble over half-way. A project that was not made for the blade may hold other things.
+async fn in_the_way(
+    session: &Session,
+    id: &Id,
+    is_made: bool,
+    stack: Option<&Stack>,
+) -> Result<Vec<String>, CloudError> {
+    match is_made {
+        true => foreign::things(session, &id.project, stack).await,
+        false => foreign::joined(session, stack).await,
     }
 }
 

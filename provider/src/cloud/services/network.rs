@@ -58,6 +58,9 @@ pub struct Port {
     /// Its name.
     #[serde(default)]
     pub name: String,
+    /// Its network.
+    #[serde(default)]
+    pub network_id: String,
     /// What it belongs to.
     #[serde(default)]
     pub device_id: String,
@@ -265,6 +268,13 @@ pub async fn ports_named(
         .query("network_id", network)
         .query("name", name);
     session.send(call.key("ports")).await
+}
+
+/// The ports in a network, as far as the session sees them: its owner sees all.
+pub async fn ports_in(session: &Session, network: &str) -> Result<Vec<Port>, CloudError> {
+    session
+        .send(get("/ports").query("network_id", network).key("ports"))
+        .await
 }
 
 /// The ports of a device, such as a router.

@@ -97,7 +97,10 @@ impl Resource for Blade {
                 cx.warn(not_looked_at("cloud"));
                 Ok(())
             }
-            _ => self.read_blade(request.state, request.private, slot).await,
+            _ => {
+                self.read_blade(request.state, request.private, slot, cx)
+                    .await
+            }
         }
     }
 

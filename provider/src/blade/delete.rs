@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use super::create::valid;
 use super::model::Model;
 use super::plan::{self, Operation};
-use super::stack::{self, Ended};
+use super::stack::{self, Ended, Named, said_of_other};
 use super::state::Id;
 use super::waiting::Patience;
 use super::{Blade, asking, foreign, project, snapshots};
-use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::heat::Stack;
 use crate::cloud::services::keystone;
 use crate::cloud::{CloudError, Session};
 
@@ -44,7 +44,13 @@ impl Blade {
             None => own.clone(),
         };
         let is_made = wanted.project.is_some();
-        let mut stack = heat::stack(&session, &id.name).await?;
+        let known = prior.stack_id.as_str();
+        let named = Named::find(&session, &id.name, known, is_made).await?;
+        if let Named::Others(other) = &named {
+            let summary = format!("The stack of blade {} is gone", id.name);
+            cx.warn(Diagnostic::warning(summary, said_of_other(other)));
+        }
+        let mut stack = named.blades();
         let mut found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
         // what Heat is just making is in its list a moment later
         while !found.is_empty()
@@ -53,7 +59,8 @@ impl Blade {
             && !cx.is_cancelled()
         {
             tokio::time::sleep(LOOK_AGAIN).await;
-            stack = heat::stack(&session, &id.name).await?;
+            let named = Named::find(&session, &id.name, known, is_made).await?;
+            stack = named.blades();
             found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
         }
         if !found.is_empty() {

@@ -1,10 +1,11 @@
 //! Looking at a blade as it is now.
 
 use mkys_blade::{Blade as Definition, Project};
-use mkys_plugin::{Attr, Diagnostics, Slot};
+use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 
 use super::create::valid;
 use super::model::{Model, ProjectModel, QuotaModel};
+use super::stack::{Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
 use super::{Blade, drift, project};
 use crate::cloud::Session;
@@ -17,6 +18,7 @@ impl Blade {
         mut model: Model,
         mut private: Private,
         slot: &Slot<Self>,
+        cx: &Context,
     ) -> Result<(), Diagnostics> {
         let cloud = self.platform.configured()?.cloud()?;
         let Some(Ok(id)) = model.id.as_str().map(str::parse::<Id>) else {
@@ -42,8 +44,14 @@ impl Blade {
             }
             None => own,
         };
-        match heat::stack(&session, &id.name).await? {
-            None if wanted.project.is_none() => {
+        let is_made = wanted.project.is_some();
+        let named = Named::find(&session, &id.name, model.stack_id.as_str(), is_made).await?;
+        if let Named::Others(other) = &named {
+            let summary = format!("The stack of blade {} is gone", id.name);
+            cx.warn(Diagnostic::warning(summary, said_of_other(other)));
+        }
+        match named.blades() {
+            None if !is_made => {
                 slot.remove();
                 return Ok(());
             }

@@ -16,7 +16,7 @@ use super::model::Model;
 use super::plan::{self, Operation};
 use super::project_change::ProjectChange;
 use super::snapshots::{self, Guard};
-use super::stack::{self, Ended};
+use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
 use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
@@ -190,8 +190,20 @@ impl Change<'_> {
     async fn run(&mut self) -> Result<Stack, Diagnostics> {
         let name = self.wanted.name.clone();
         let doing = format!("waiting for an earlier change of blade {name}");
-        let Some(stack) = heat::stack(&self.session, name.as_ref()).await? else {
-            return self.build_anew().await;
+        let known = self.prior.stack_id.as_str();
+        let is_made = self.wanted.project.is_some();
+        let stack = match Named::find(&self.session, name.as_ref(), known, is_made).await? {
+            Named::Blades(stack) => stack,
+            Named::Nothing => return self.build_anew().await,
+            Named::Others(other) => {
+                let detail = format!(
+                    "{} Nothing was changed. Next: rename or delete that stack, and apply again; or \
+                     forget the blade (`terraform state rm`), if that stack is to stay.",
+                    said_of_other(&other)
+                );
+                let summary = format!("The stack of blade {name} is gone");
+                return Err(Diagnostics::error(summary, detail));
+            }
         };
         let settled = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
         let stack = match settled.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
@@ -286,6 +298,10 @@ impl Change<'_> {
         let stack = heat::stack(&self.session, name)
             .await?
             .ok_or_else(missing)?;
+        // whatever becomes of it, this is the blade's stack from now on
+        let mut model = self.slot.model().unwrap_or_else(|| self.prior.clone());
+        model.stack_id = stack.id.as_str().into();
+        self.slot.save_model(model);
         let doing = format!("building blade {name} again");
         let ended = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
         match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {

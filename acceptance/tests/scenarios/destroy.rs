@@ -38,6 +38,25 @@ fn a_destroy_refuses_while_something_else_lives_in_the_project() {
     stage.settled();
 
     inside.delete(Api::Network, &format!("/networks/{network}"));
-    stage.destroy();
+    // another project has given the blade's group a role: the group stays for it
+    let other = stage.project("b");
+    let project = stage.cloud.make_project(&other, &[]);
+    let group = stage.cloud.named("groups", &format!("{name}-admin"))[0].clone();
+    stage.cloud.grant("groups", &group, &project);
+    let ended = stage.run(&["destroy", "-no-color", "-auto-approve"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 0, "{said}");
+    for word in [
+        format!("Group \"{name}-admin\" was not deleted"),
+        format!("project {other:?} ({project})"),
+    ] {
+        assert!(said.contains(&word), "{word:?}: {said}");
+    }
+    let path = format!("/role_assignments?group.id={group}");
+    let left = stage.cloud.list(Api::Identity, &path, "role_assignments");
+    assert_eq!(left.len(), 1, "{left:?}");
+    stage
+        .cloud
+        .delete(Api::Identity, &format!("/groups/{group}"));
     is_gone(&stage, &name);
 }

@@ -320,10 +320,11 @@ impl Creation<'_> {
             .project
             .as_ref()
             .map(|project| project.group.as_str());
-        match project::remove(own, &self.wanted.name, id, group).await {
-            Ok(()) => {
+        match project::remove(own, id, group).await {
+            Ok(stays) => {
                 self.slot.remove();
-                Diagnostic::warning("The blade's project was taken away again", "").into()
+                let gone = Diagnostic::warning("The blade's project was taken away again", "");
+                [gone].into_iter().chain(stays).collect()
             }
             Err(error) => still_there(id, &format!("It could not be taken away: {error}.")),
         }

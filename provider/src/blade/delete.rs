@@ -87,7 +87,8 @@ impl Blade {
             slot.save_model(model);
         }
         if let Some(stated) = &wanted.project {
-            project::remove(&own, &wanted.name, &id.project, Some(&stated.group)).await?;
+            let stays = project::remove(&own, &id.project, Some(&stated.group)).await?;
+            stays.into_iter().for_each(|warning| cx.warn(warning));
         }
         Ok(())
     }

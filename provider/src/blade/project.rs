@@ -41,9 +41,8 @@ impl Found {
     }
 }
 
-fn group_mark(blade: &BladeName) -> String {
-    format!("Administrators of MKYS blade {blade}")
-}
+/// What the description of a group begins with that a blade's creation made.
+const GROUP_MARK: &str = "Administrators of MKYS blade";
 
 /// Looks a project's role and users up; what must not be is an error.
 pub(super) async fn people(
@@ -278,7 +277,7 @@ pub(super) async fn enter(session: &Session, project: &str) -> Result<(), CloudE
     Ok(())
 }
 
-/// Puts group, role, users and quota as the definition has them. Safe to repeat.
+/// Puts group, role, users and quota as the definition has them. Safe to repeat. Gives a warning of the group before, if that stays.
 pub(super) async fn apply(
     session: &Session,
     blade: &BladeName,
@@ -286,8 +285,8 @@ pub(super) async fn apply(
     wanted: &Project,
     before: Option<&Project>,
     people: &People,
-) -> Result<(), Diagnostics> {
-    let mark = group_mark(blade);
+) -> Result<Option<Diagnostic>, Diagnostics> {
+    let mark = format!("{GROUP_MARK} {blade}");
     let group = match keystone::group_by_name(session, &wanted.group, DOMAIN).await? {
         Some(group) => group,
         None => keystone::create_group(session, &wanted.group, DOMAIN, &mark).await?,
@@ -299,9 +298,10 @@ pub(super) async fn apply(
             keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
         }
     }
-    if let Some(before) = before.filter(|before| before.group != wanted.group) {
-        leave_group(session, blade, id, &before.group).await?;
-    }
+    let stays = match before.filter(|before| before.group != wanted.group) {
+        Some(before) => leave_group(session, id, &before.group).await?,
+        None => None,
+    };
     let members: BTreeSet<_> = keystone::members(session, &group.id)
         .await?
         .into_iter()
@@ -325,7 +325,7 @@ pub(super) async fn apply(
         }
     }
     quota::set(session, id, &wanted.quota).await?;
-    Ok(())
+    Ok(stays)
 }
 
 /// Says that the blade is whole.
@@ -361,40 +361,53 @@ pub(super) async fn observe(
     Ok(seen)
 }
 
-/// Takes away the project with its group. What is in it must be gone.
+/// Takes away the project with its group. What is in it must be gone. Gives a warning of the group, if that stays.
 pub(super) async fn remove(
     session: &Session,
-    blade: &BladeName,
     id: &str,
     group: Option<&str>,
-) -> Result<(), CloudError> {
-    if let Some(group) = group {
-        leave_group(session, blade, id, group).await?;
-    }
+) -> Result<Option<Diagnostic>, CloudError> {
+    let stays = match group {
+        Some(group) => leave_group(session, id, group).await?,
+        None => None,
+    };
     if let Err(error) = network::delete_default_group(session, id).await {
         // it harms nobody, and a blade that is gone but for it is gone
         tracing::warn!(%error, project = id, "Neutron keeps the project's default security group");
     }
-    keystone::delete_project(session, id).await
+    keystone::delete_project(session, id).await?;
+    Ok(stays)
 }
 
-/// Takes the role from a group, and the group itself away if it was made for this blade.
+/// Takes the role from a group, and the group itself away if it was made for a blade and nobody uses it any more. Gives a warning, if
+/// somebody does.
 async fn leave_group(
     session: &Session,
-    blade: &BladeName,
     id: &str,
-    group: &str,
-) -> Result<(), CloudError> {
-    let Some(group) = keystone::group_by_name(session, group, DOMAIN).await? else {
-        return Ok(());
+    name: &str,
+) -> Result<Option<Diagnostic>, CloudError> {
+    let Some(group) = keystone::group_by_name(session, name, DOMAIN).await? else {
+        return Ok(None);
     };
-    if group.description == group_mark(blade) {
-        return keystone::delete_group(session, &group.id).await;
-    }
     for role in keystone::roles(session, id, "groups", &group.id).await? {
         keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
     }
-    Ok(())
+    if !group.description.starts_with(GROUP_MARK) {
+        return Ok(None);
+    }
+    // after its own role went: of two blades that end at once the later one sees that it is the last
+    let scopes = keystone::scopes_of_group(session, &group.id).await?;
+    if scopes.is_empty() {
+        keystone::delete_group(session, &group.id).await?;
+        return Ok(None);
+    }
+    let detail = format!(
+        "It was made for a blade, and it has a role elsewhere: {}. If that is another blade's project, the group goes with the last of \
+         them; else delete it when it is not used any more.",
+        scopes.join(", ")
+    );
+    let summary = format!("Group {name:?} was not deleted");
+    Ok(Some(Diagnostic::warning(summary, detail)))
 }
 
 #[cfg(test)]

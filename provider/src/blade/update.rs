@@ -76,7 +76,8 @@ impl Blade {
         let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
         let project = match &wanted.project {
             Some(stated) => {
-                let change = change_project(configured, &own, &id, &wanted, stated, &prior).await?;
+                let change =
+                    change_project(configured, &own, &id, &wanted, stated, &prior, cx).await?;
                 if change.is_some() {
                     // whatever becomes of the rest, this is what the project has
                     let mut model = prior.clone();
@@ -139,6 +140,7 @@ async fn change_project(
     wanted: &Definition,
     stated: &Project,
     prior: &Model,
+    cx: &Context,
 ) -> Result<Option<ProjectChange>, Diagnostics> {
     let people = project::people(configured, own, stated).await?;
     let before = valid(prior).ok();
@@ -157,7 +159,10 @@ async fn change_project(
         project::apply(own, &wanted.name, &id.project, stated, was, &people).await
     };
     match (changed.await, change) {
-        (Ok(()), change) => Ok(change),
+        (Ok(stays), change) => {
+            stays.into_iter().for_each(|warning| cx.warn(warning));
+            Ok(change)
+        }
         (Err(problems), None) => Err(problems),
         (Err(problems), Some(change)) => Err(match change.take_back().await {
             Ok(_) => problems,

@@ -23,6 +23,7 @@ mod read;
 mod resolve;
 mod room;
 mod schema;
+mod serving;
 mod sketch;
 mod snapshots;
 mod stack;

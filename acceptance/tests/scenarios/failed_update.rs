@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::bad_input::refuses;
 use crate::life_cycle::{is_gone, with_servers};
 use crate::world::cloud::text;
-use crate::world::{Api, Stage};
+use crate::world::{Api, Stage, wait};
 
 #[test]
 fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
@@ -42,6 +42,7 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     assert!(tally.asked > 20 && tally.lost == 0, "{tally:?}");
     for words in [
         "the version before still serves",
+        "the same server, never stopped",
         "project.quota.cores is 4 again",
         &*format!("project.quota.instances is {instances} again"),
         "project.users are [] again",
@@ -71,7 +72,17 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     refuses(&stage, "a limit of the cloud's own", &words);
     set(&instances);
 
-    // one that would do, had nobody else's things a part of it
+    // what did not serve before does not serve after it
+    let server = format!("/servers/{}", text(&before["server_ids"]["web"]));
+    let inside = stage.cloud.within(&text(&before["project_id"]));
+    let stop = json!({ "os-stop": null });
+    inside.post(Api::Compute, &format!("{server}/action"), &stop);
+    wait::until("the server's stop", 60, || {
+        let status = inside.get(Api::Compute, &server)["server"]["status"].clone();
+        (status == "SHUTOFF").then_some(())
+    });
+
+    // a quota that would do, had nobody else's things a part of it
     let project = text(&before["project_id"]);
     let network = text(&before["network_ids"]["front"]);
     let ports = format!("/ports?project_id={project}");
@@ -85,7 +96,8 @@ fn a_project_is_as_before_and_a_quota_that_was_the_cause_is_named() {
     let said = stage.apply_fails();
     for words in [
         "Quota exceeded for resources: ['port']",
-        "the same server, never stopped",
+        "the version before is back, but not all of it serves",
+        "(SHUTOFF)",
         "Next: raise `project.quota.ports` and apply again.",
     ] {
         assert!(said.contains(words), "{words:?}: {said}");

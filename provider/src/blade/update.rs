@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, Project, Template};
+use mkys_blade::{Blade as Definition, Compiled, PartName, Project, Revision, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
@@ -15,13 +15,13 @@ use super::create::{minutes_until, valid};
 use super::model::Model;
 use super::plan::{self, Operation};
 use super::project_change::ProjectChange;
+use super::serving::{self, Serving};
 use super::snapshots::{self, Guard};
 use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
 use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
 use crate::cloud::Session;
-use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::platform::Configured;
 
@@ -228,6 +228,9 @@ impl Change<'_> {
                 .map_or(&stands, |before| &steps[before].template);
             self.prepare(&last, step, (&stands, before)).await?;
             last = self.step(&last, step, before).await?;
+            if step.kind == Kind::Expand {
+                self.verify(&last, &stands, before).await?;
+            }
             if step.kind == Kind::Add {
                 let guard = std::mem::take(&mut self.guard);
                 let patience = Patience::new(self.deadline, self.cx);
@@ -247,6 +250,29 @@ impl Change<'_> {
                 .ok_or_else(gone)?;
         }
         Ok(last)
+    }
+
+    /// Before traffic moves to new revisions: whether they are still there and ready. If not, the version before stays.
+    async fn verify(
+        &mut self,
+        stack: &Stack,
+        stands: &Template,
+        before: &Template,
+    ) -> Result<(), Diagnostics> {
+        let is_new = |name: &PartName, revision: &Revision| {
+            let mut replaced = self.replaced.iter();
+            match replaced.find(|one| one.server == *name) {
+                Some(one) => !one.is_recreated(),
+                None => stands.resources_of(revision.as_str()).next().is_none(),
+            }
+        };
+        let all = self.compiled.revisions.iter();
+        let new = all.filter(|(name, revision)| is_new(name, revision));
+        let unfit = serving::unfit(&self.session, stack, new).await?;
+        match unfit.is_empty() {
+            true => Ok(()),
+            false => Err(self.failed(stack, Kind::Expand, before, unfit).await),
+        }
     }
 
     /// Before a step: the snapshots that guard it, and those that are in its way.
@@ -397,14 +423,15 @@ impl Change<'_> {
             },
             _ => self.is_back(stack, before).await,
         };
-        let standing = self.standing().await;
-        let summary = match (&undone, kind) {
-            (Ok(()), Kind::Change | Kind::Expand) => {
-                format!("The update of blade {name} failed; the version before still serves")
-            }
-            (Ok(()), _) => format!("The update of blade {name} failed; the version before is back"),
-            (Err(_), _) => format!("The update of blade {name} failed"),
+        let serving = Serving::look(&self.session, stack, &self.private.revisions, self.prior);
+        let serving = serving.await;
+        let came = match (&undone, kind, serving.is_whole()) {
+            (Ok(()), Kind::Change | Kind::Expand, true) => "; the version before still serves",
+            (Ok(()), _, true) => "; the version before is back",
+            (Ok(()), _, false) => "; the version before is back, but not all of it serves",
+            (Err(_), ..) => "",
         };
+        let summary = format!("The update of blade {name} failed{came}");
         let is_back = undone.is_ok();
         match undone {
             Ok(()) => {
@@ -433,9 +460,11 @@ impl Change<'_> {
                 Err(stayed) => detail.push_str(&format!("\nNot undone: {stayed}.")),
             }
         }
-        if !standing.is_empty() {
-            detail.push_str(&format!("\nServing: {}.", standing.join("; ")));
-        }
+        let was_to_go = |server: &str| {
+            let mut replaced = self.replaced.iter();
+            replaced.any(|one| one.server.as_ref() == server)
+        };
+        detail.push_str(&serving.said(was_to_go));
         detail.push_str(&std::mem::take(&mut self.guard).keep(&self.session).await);
         let next = advice::next(&reasons, self.wanted.project.is_some());
         detail.push_str(&format!("\n{next}"));
@@ -513,28 +542,5 @@ impl Change<'_> {
     fn id_before(&self, one: &Replacement) -> Option<&str> {
         let ids = self.prior.server_ids.known()?;
         ids.get(one.server.as_ref())?.as_str()
-    }
-
-    /// The servers before the update as Nova sees them now.
-    async fn standing(&self) -> Vec<String> {
-        let mut standing = Vec::new();
-        for one in &self.replaced {
-            let Some(id) = self.id_before(one) else {
-                continue;
-            };
-            if let Ok(Some(server)) = compute::server(&self.session, id).await {
-                let never = match one.strategy {
-                    Strategy::SideBySide => ", the same server, never stopped",
-                    Strategy::Recreate => "",
-                };
-                standing.push(format!(
-                    "server {:?} is {id} ({}), revision {}{never}",
-                    one.server.as_ref(),
-                    server.status,
-                    one.from
-                ));
-            }
-        }
-        standing
     }
 }

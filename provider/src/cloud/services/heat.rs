@@ -52,6 +52,16 @@ pub struct StackResource {
     /// Id of the thing in its own service; empty before it is made.
     #[serde(default)]
     pub physical_resource_id: String,
+    /// Action and status in one word, such as `CREATE_COMPLETE`.
+    #[serde(default)]
+    pub resource_status: String,
+}
+
+impl StackResource {
+    /// Whether Heat is done with it, and it is as wanted.
+    pub fn is_complete(&self) -> bool {
+        self.resource_status.ends_with("_COMPLETE")
+    }
 }
 
 /// Something that happened to a resource.

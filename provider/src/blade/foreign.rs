@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{joined, snapshots};
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::{compute, network, volume};
+use crate::cloud::services::{catalogue, compute, network, volume};
 use crate::cloud::{CloudError, Service, Session};
 
 /// What others joined to the stack's networks and routers, in words.
@@ -33,10 +33,17 @@ pub(super) async fn things(
     for server in compute::servers(session).await? {
         note("server", &server.id, &server.name);
     }
+    // they would outlive the project, and belong to nobody
+    for image in catalogue::images_of(session, project).await? {
+        note("image", &image.id, &image.name);
+    }
     let mut taken = Vec::new();
     if session.require(&[Service::Volume]).await.is_ok() {
         for volume in volume::volumes(session).await? {
             note("volume", &volume.id, &volume.name);
+        }
+        for backup in volume::backups(session).await? {
+            note("backup", &backup.id, &backup.name);
         }
         taken = volume::snapshots(session).await?;
         for one in &taken {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::cloud::error::found;
@@ -123,9 +123,13 @@ pub struct Rule {
 pub struct Thing {
     /// Its id.
     pub id: String,
-    /// Its name.
-    #[serde(default)]
+    /// Its name; Cinder and Glance say null where whoever made it gave none.
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub name: String,
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
 fn get(path: impl Into<String>) -> Call {

@@ -88,6 +88,13 @@ fn rules_quota_and_members_are_put_back() {
     let path = format!("/projects/{project}");
     let description = json!({ "project": { "description": "somebody else's" } });
     stage.cloud.patch(Api::Identity, &path, &description);
+    // as a creation leaves it that could not take its mark off in the end
+    let marks = |tags: &[&str]| {
+        let body = json!({ "tags": tags });
+        let path = format!("/projects/{project}/tags");
+        stage.cloud.put(Api::Identity, &path, Some(&body));
+    };
+    marks(&["mkys-blade", "mkys-creating"]);
     let members = || {
         let group = &stage.cloud.named("groups", &format!("{name}-admin"))[0];
         let users = stage
@@ -119,6 +126,7 @@ fn rules_quota_and_members_are_put_back() {
         "cores   = 2 -> 6",
         "+ \"bob\"",
         "- description = \"somebody else's\"",
+        "it is still marked as unfinished",
     ] {
         assert!(
             plan.contains(shown),
@@ -146,6 +154,7 @@ fn rules_quota_and_members_are_put_back() {
         described["project"]["description"],
         format!("MKYS blade {name}")
     );
+    assert_eq!(described["project"]["tags"], json!(["mkys-blade"]));
     assert_eq!(stage.state("mkys_blade.this")["server_ids"], server);
     assert_eq!(status(), "ACTIVE");
 

@@ -207,7 +207,7 @@ pub(super) async fn in_the_way(
         return Ok(Ok(Found::Nothing));
     };
     let marked = |mark: &str| project.tags.iter().any(|tag| tag == mark);
-    if marked(CREATING) && marked(MARK) {
+    if is_unfinished(&project) {
         return Ok(Ok(Found::Unfinished(project)));
     }
     let (summary, detail) = if marked(MARK) {
@@ -328,9 +328,27 @@ pub(super) async fn apply(
     Ok(stays)
 }
 
-/// Says that the blade is whole.
-pub(super) async fn finish(session: &Session, id: &str) -> Result<(), CloudError> {
-    keystone::set_tags(session, id, &[MARK.to_owned()]).await
+/// Says that the blade is whole. Gives a warning if Keystone does not take it: the blade is whole all the same, and an error would have it
+/// built anew.
+pub(super) async fn finish(session: &Session, id: &str) -> Option<Diagnostic> {
+    let marked = keystone::set_tags(session, id, &[MARK.to_owned()]).await;
+    marked.err().map(|error| unmarked(&error))
+}
+
+/// What is said of a blade that is whole and could not be marked so.
+pub(super) fn unmarked(error: &CloudError) -> Diagnostic {
+    let detail = format!(
+        "{}\nUntil the next apply, which tries again, a creation of the same name that has no state would take the blade over.",
+        error.told()
+    );
+    Diagnostic::warning("The blade is whole and still marked as unfinished", detail)
+}
+
+/// Whether a project's blade is marked as unfinished.
+pub(super) fn is_unfinished(project: &keystone::Project) -> bool {
+    [MARK, CREATING]
+        .iter()
+        .all(|mark| project.tags.iter().any(|tag| tag == mark))
 }
 
 /// The project as it is now, as far as the definition speaks of it.
@@ -418,6 +436,7 @@ mod tests {
     use wiremock::{Mock, ResponseTemplate};
 
     use mkys_blade::Quota;
+    use mkys_plugin::Severity;
 
     use super::*;
     use crate::cloud::mock;
@@ -486,6 +505,17 @@ mod tests {
             assert_eq!(said.join("; "), expected, "{role:?} finds {found:?}");
         }
         assert_eq!(said_of("Admin", Some("admin"), true).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_keystone_does_not_take_off_spoils_no_blade() {
+        let (keystone, cloud) = mock::cloud().await;
+        let refused = ResponseTemplate::new(403);
+        let mock = Mock::given(path("/v3/projects/p/tags")).respond_with(refused);
+        mock.mount(&keystone).await;
+        let said = finish(&cloud.own(), "p").await.unwrap();
+        assert_eq!(said.severity, Severity::Warning);
+        assert!(said.detail.contains("Keystone answers 403"), "{said:?}");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 
 use super::create::valid;
 use super::model::{Model, ProjectModel, QuotaModel};
-use super::stack::{Named, said_of_other};
+use super::stack::{self, Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
 use super::{Blade, drift, project};
 use crate::cloud::Session;
@@ -27,12 +27,14 @@ impl Blade {
         };
         let wanted = valid(&model)?;
         let own = cloud.own();
+        let mut unfinished = false;
         let session = match &wanted.project {
             Some(stated) => {
                 let Some(project) = keystone::project(&own, &id.project).await? else {
                     slot.remove();
                     return Ok(());
                 };
+                unfinished = project::is_unfinished(&project);
                 let said = project.description.unwrap_or_default();
                 if said != project::description(&wanted) {
                     model.description = Attr::Known(said);
@@ -64,8 +66,12 @@ impl Blade {
                 model.drift = Attr::Known(vec!["the blade's stack is gone".into()]);
             }
             Some(stack) => {
-                observe(&session, &wanted, &id, &stack, &mut model, &mut private).await?
+                observe(&session, &wanted, &id, &stack, &mut model, &mut private).await?;
+                unfinished |= !is_made && stack::is_unfinished(&session, &stack).await?;
             }
+        }
+        if unfinished && let Some(drift) = model.drift.known_mut() {
+            drift.push("it is still marked as unfinished".into());
         }
         slot.save(model, private);
         Ok(())

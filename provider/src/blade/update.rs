@@ -23,6 +23,7 @@ use super::waiting::{GaveUp, Patience};
 use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
+use crate::cloud::services::keystone;
 use crate::platform::Configured;
 
 /// An update under way.
@@ -128,8 +129,37 @@ impl Blade {
         slot.save(model, private);
         let (session, wanted) = (&change.session, &change.wanted);
         leading::wait(session, &id.project, wanted, &stack, deadline, cx).await;
+        mark_whole(&own, session, wanted, &id, &stack, cx).await;
         Ok(())
     }
+}
+
+/// Takes off the mark that a creation could not.
+async fn mark_whole(
+    own: &Session,
+    session: &Session,
+    wanted: &Definition,
+    id: &Id,
+    stack: &Stack,
+    cx: &Context,
+) {
+    let marked = async {
+        if wanted.project.is_none() {
+            if stack::is_unfinished(session, stack).await? {
+                stack::set_whole(session, stack).await?;
+            }
+            return Ok(None);
+        }
+        let project = keystone::project(own, &id.project).await?;
+        Ok(match project.filter(project::is_unfinished) {
+            Some(_) => project::finish(own, &id.project).await,
+            None => None,
+        })
+    };
+    let warning = marked
+        .await
+        .unwrap_or_else(|error| Some(project::unmarked(&error)));
+    warning.into_iter().for_each(|warning| cx.warn(warning));
 }
 
 /// Puts the project as the definition has it. Gives what there is to take back.

@@ -31,6 +31,7 @@ mod state;
 mod stopping;
 mod update;
 mod waiting;
+mod ways_in;
 
 use mkys_plugin::{
     Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::network::{self, BACKPLANE_GROUP};
-use super::{Build, get_param, get_resource, output, parameter};
+use super::{Build, Compiled, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
@@ -353,7 +353,7 @@ impl Parts<'_> {
                     (self.ops_port(), Some(names.interface))
                 }
             };
-            let address = self.lasting(&format!("floating-ip-{}", audience.as_str()));
+            let address = Compiled::floating_ip_resource(self.name, *audience);
             let properties =
                 json!({ "floating_network": get_param(&parameter::external(*audience)) });
             let resource = Resource::new("OS::Neutron::FloatingIP", properties);

@@ -150,6 +150,7 @@ mod tests {
             device_id: device.into(),
             device_owner: owner.into(),
             fixed_ips: Vec::new(),
+            security_groups: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::create::valid;
 use super::model::{Model, ProjectModel, QuotaModel};
 use super::stack::{self, Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
-use super::{Blade, drift, project};
+use super::{Blade, drift, project, ways_in};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::{compute, keystone};
@@ -95,9 +95,13 @@ async fn observe(
     private.revisions.clone_from(&revisions);
     private.volumes = Private::volumes_of(wanted);
     let mut drift = drift::observe(session, stack, &template).await?;
+    let ways = ways_in::look(session, &id.project, stack, &template).await?;
+    drift.extend(ways.said.iter().cloned());
+    for resource in &ways.gone {
+        model.forget_address(wanted, resource);
+    }
     let ids = model.server_ids.known().cloned().unwrap_or_default();
-    let names: Vec<_> = revisions.keys().cloned().collect();
-    for name in names {
+    for (name, revision) in revisions.clone() {
         let server = match ids.get(&name).and_then(|id| id.as_str()) {
             Some(id) => compute::server(session, id).await?,
             None => None,
@@ -119,8 +123,8 @@ async fn observe(
                 _ => None,
             },
         };
-        if let Some(lost) = lost {
-            drift.push(lost);
+        if lost.is_some() || ways.is_cut_off(&name, &revision) {
+            drift.extend(lost);
             revisions.remove(&name);
         }
     }

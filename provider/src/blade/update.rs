@@ -20,7 +20,7 @@ use super::snapshots::{self, Guard};
 use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
-use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
+use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping, ways_in};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::cloud::services::keystone;
@@ -29,6 +29,7 @@ use crate::platform::Configured;
 /// An update under way.
 struct Change<'a> {
     session: Session,
+    project_id: String,
     wanted: Definition,
     compiled: Compiled,
     prior: &'a Model,
@@ -96,6 +97,7 @@ impl Blade {
         let prior = &prior;
         let mut change = Change {
             session,
+            project_id: id.project.clone(),
             wanted,
             compiled,
             prior,
@@ -110,7 +112,9 @@ impl Blade {
         };
         let changed = async {
             let stack = change.run().await?;
-            drift::repair(&change.session, &stack, &change.compiled.template).await?;
+            let template = &change.compiled.template;
+            drift::repair(&change.session, &stack, template).await?;
+            ways_in::repair(&change.session, &id.project, &stack, template).await?;
             change.start_stopped(&stack).await?;
             Ok(stack)
         };
@@ -246,7 +250,18 @@ impl Change<'_> {
             Ended::Gone => return self.build_anew().await,
         };
         let stands = self.pruned(heat::template(&self.session, &stack).await?);
-        let steps = update::steps(&stands, &self.compiled, &self.replaced);
+        let mut steps = update::steps(&stands, &self.compiled, &self.replaced);
+        let ways = ways_in::look(&self.session, &self.project_id, &stack, &stands).await?;
+        for resource in &ways.gone {
+            let why = "it is gone at Neutron";
+            heat::mark_unhealthy(&self.session, &stack, resource, why).await?;
+        }
+        if steps.is_empty() && !ways.gone.is_empty() {
+            steps.push(Step {
+                kind: Kind::Change,
+                template: self.compiled.template.clone(),
+            });
+        }
         // a change that was cut off when the old server was away already knows it from before
         if self.has_old(Some(&stands)) || !self.has_old(self.private.previous.as_ref()) {
             self.private.previous = Some(stands.clone());

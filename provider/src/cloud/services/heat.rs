@@ -230,6 +230,20 @@ pub async fn resources(session: &Session, stack: &Stack) -> Result<Vec<StackReso
         .await
 }
 
+/// Says of a resource that it is not as it should be: the next update replaces it, also by an unchanged template.
+pub async fn mark_unhealthy(
+    session: &Session,
+    stack: &Stack,
+    resource: &str,
+    why: &str,
+) -> Result<(), CloudError> {
+    let path = format!("{}/resources/{resource}", stack.path());
+    let body = json!({ "mark_unhealthy": true, "resource_status_reason": why });
+    session
+        .run(Call::patch(Service::Orchestration, path, body))
+        .await
+}
+
 /// What happened to a stack, the newest first.
 pub async fn events(session: &Session, stack: &Stack) -> Result<Vec<Event>, CloudError> {
     let path = format!("{}/events", stack.path());

@@ -70,6 +70,9 @@ pub struct Port {
     /// Its addresses.
     #[serde(default)]
     pub fixed_ips: Vec<FixedIp>,
+    /// Ids of its security groups.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
 }
 
 /// An address of a port.
@@ -84,6 +87,9 @@ pub struct FixedIp {
 /// A floating IP.
 #[derive(Clone, Debug, Deserialize)]
 pub struct FloatingIp {
+    /// Its id.
+    #[serde(default)]
+    pub id: String,
     /// The address.
     #[serde(rename = "floating_ip_address")]
     pub address: String,
@@ -386,6 +392,24 @@ pub async fn owned_ports(session: &Session, project: &str) -> Result<Vec<Port>, 
     session
         .send(get("/ports").query("project_id", project).key("ports"))
         .await
+}
+
+/// Gives a port these security groups and no others.
+pub async fn set_groups(
+    session: &Session,
+    port: &str,
+    groups: &[String],
+) -> Result<(), CloudError> {
+    let body = Some(json!({ "port": { "security_groups": groups } }));
+    let path = format!("/ports/{port}");
+    session.run(Call::put(Service::Network, path, body)).await
+}
+
+/// Lets a floating IP lead to a port.
+pub async fn lead(session: &Session, floating_ip: &str, port: &str) -> Result<(), CloudError> {
+    let body = Some(json!({ "floatingip": { "port_id": port } }));
+    let path = format!("/floatingips/{floating_ip}");
+    session.run(Call::put(Service::Network, path, body)).await
 }
 
 /// The floating IPs of a project.

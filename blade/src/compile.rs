@@ -116,6 +116,11 @@ impl Compiled {
         output::floating_ip(server, audience)
     }
 
+    /// Name of the resource of the floating IP at which an audience reaches a server.
+    pub fn floating_ip_resource(server: &PartName, audience: Audience) -> String {
+        format!("floating-ip-{}_{server}", audience.as_str())
+    }
+
     /// Name of the output with a network's id.
     pub fn network_output(network: &PartName) -> String {
         output::network(network)

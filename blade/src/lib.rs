@@ -46,7 +46,8 @@ pub use needs::{FlavorSize, Needs};
 pub use problem::{Problem, Segment};
 pub use revision::Revision;
 pub use template::{
-    ATTACHMENT_TYPE, Output, Parameter, Resource, SERVER_TYPE, Template, TemplateError, VOLUME_TYPE,
+    ATTACHMENT_TYPE, GROUP_TYPE, Output, Parameter, Resource, SERVER_TYPE, Template, TemplateError,
+    VOLUME_TYPE,
 };
 pub use user_data::{NOVA_USER_DATA_LIMIT, own_text};
 pub use validate::overlap;

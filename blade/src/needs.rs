@@ -82,6 +82,7 @@ impl Needs {
             cores: Some(all.vcpus),
             ram: Some(all.ram),
             ports: i64::try_from(ports).ok(),
+            security_groups: Some(instances),
             ..Quota::default()
         })
     }

@@ -18,6 +18,9 @@ pub const VOLUME_TYPE: &str = "OS::Cinder::Volume";
 /// Heat's type of a volume's attachment to a server.
 pub const ATTACHMENT_TYPE: &str = "OS::Cinder::VolumeAttachment";
 
+/// Heat's type of a security group.
+pub const GROUP_TYPE: &str = "OS::Neutron::SecurityGroup";
+
 /// A template. Maps are sorted, so the same template always has the same text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {

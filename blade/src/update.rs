@@ -14,7 +14,7 @@ use crate::blade::Audience;
 use crate::compile::Compiled;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::{Resource, SERVER_TYPE, Template, VOLUME_TYPE, has_revision};
+use crate::template::{GROUP_TYPE, Resource, SERVER_TYPE, Template, VOLUME_TYPE, has_revision};
 
 /// What a step does; the word that a person sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,7 +153,7 @@ fn adds_servers(old: &Template, new: &Template) -> bool {
         .any(|(name, _)| !old.resources.contains_key(name))
 }
 
-/// Both templates at once. What has the same name is as wanted, but traffic stays where it is.
+/// Both templates at once. What has the same name is as wanted, but traffic stays where it is, and who is let in to it.
 fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template {
     let mut both = new.clone();
     for (name, resource) in &old.resources {
@@ -166,6 +166,12 @@ fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template
             .entry(name.clone())
             .or_insert_with(|| parameter.clone());
     }
+    let groups = old
+        .resources
+        .iter()
+        .filter(|(_, one)| one.kind == GROUP_TYPE);
+    both.resources
+        .extend(groups.map(|(name, one)| (name.clone(), one.clone())));
     keep_associations(&mut both, old, beside);
     both
 }

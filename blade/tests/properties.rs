@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Strategy as Replace};
-use mkys_blade::{Blade, Definition, Generations, PartName, Settings, Template};
+use mkys_blade::{Blade, Definition, GROUP_TYPE, Generations, PartName, Settings, Template};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -184,6 +184,37 @@ fn strategy(blade: &Blade, other: &Blade) -> impl Fn(&PartName) -> Replace {
     }
 }
 
+/// A blade of two servers, of which one has this image and the other is reached at this port.
+fn two_servers(image: &str, port: u16) -> Blade {
+    let server = |image: &str| json!({ "image": image, "flavor": "f", "networks": ["n"] });
+    let definition: Definition = serde_json::from_value(json!({
+        "name": "blade",
+        "networks": { "n": { "cidr": "10.0.0.0/24" } },
+        "servers": { "web": server(image), "db": server("i") },
+        "services": { "x": { "server": "db", "port": port, "audiences": ["users"] } },
+    }))
+    .unwrap();
+    definition.validate().unwrap()
+}
+
+#[test]
+fn a_server_that_stays_is_reached_where_it_was_until_the_others_replacement_stands() {
+    let (old, new) = (two_servers("one", 80), two_servers("two", 81));
+    let from = old.compile(&settings(), &Generations::new());
+    let to = new.compile(&settings(), &Generations::new());
+    let replaced = update::replacements(&from.revisions, &to.revisions, strategy(&old, &new));
+    let steps = update::steps(&from.template, &to, &replaced);
+    let group = format!("group_db_R{}", from.revisions[&"db".try_into().unwrap()]);
+    let groups = [&from.template, &steps[0].template, &steps[1].template]
+        .map(|template| template.resources[&group].clone());
+    assert_eq!(
+        [steps[0].kind, steps[1].kind],
+        [Kind::Expand, Kind::Contract]
+    );
+    assert_eq!(groups[1], groups[0]);
+    assert_ne!(groups[2], groups[0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -231,6 +262,10 @@ proptest! {
                 if step.kind == Kind::Expand {
                     let old = &from.template.resources;
                     prop_assert_eq!(step.template.resources.get(&name), old.get(&name));
+                    // who gets in to it
+                    for (name, group) in old.iter().filter(|(_, one)| one.kind == GROUP_TYPE) {
+                        prop_assert_eq!(step.template.resources.get(name), Some(group));
+                    }
                     for (name, resource) in old {
                         if name.starts_with("association-") && name.ends_with(one.server.as_ref()) {
                             prop_assert_eq!(step.template.resources.get(name), Some(resource));

@@ -21,6 +21,7 @@ use crate::cloud::services::network;
 use crate::cloud::{CloudError, Session};
 use crate::platform::{NoCloud, Platform, not_looked_at};
 use claims::Claims;
+pub(crate) use ends::PORT_PREFIX;
 use ends::{Ends, described};
 use model::{LOST_PORT, Model};
 

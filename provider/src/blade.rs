@@ -13,6 +13,7 @@ mod delete;
 mod drift;
 mod foreign;
 mod import;
+mod joined;
 mod leading;
 mod model;
 mod plan;
@@ -22,6 +23,7 @@ mod read;
 mod resolve;
 mod room;
 mod schema;
+mod serving;
 mod sketch;
 mod snapshots;
 mod stack;
@@ -29,6 +31,7 @@ mod state;
 mod stopping;
 mod update;
 mod waiting;
+mod ways_in;
 
 use mkys_plugin::{
     Context, Create, Delete, Diagnostics, Import, Plan, Read, Resource, Schema, Slot, Update,
@@ -96,7 +99,10 @@ impl Resource for Blade {
                 cx.warn(not_looked_at("cloud"));
                 Ok(())
             }
-            _ => self.read_blade(request.state, request.private, slot).await,
+            _ => {
+                self.read_blade(request.state, request.private, slot, cx)
+                    .await
+            }
         }
     }
 

@@ -88,6 +88,27 @@ fn rules_quota_and_members_are_put_back() {
     let path = format!("/projects/{project}");
     let description = json!({ "project": { "description": "somebody else's" } });
     stage.cloud.patch(Api::Identity, &path, &description);
+    // the way to the server: no floating IP
+    let ports = || {
+        let path = format!("/ports?device_id={}", text(&server["web"]));
+        inside.list(Api::Network, &path, "ports").remove(0)
+    };
+    let addresses = || {
+        let path = format!("/floatingips?project_id={}", inside.project);
+        inside.list(Api::Network, &path, "floatingips").remove(0)
+    };
+    let port = ports();
+    inside.delete(
+        Api::Network,
+        &format!("/floatingips/{}", text(&addresses()["id"])),
+    );
+    // as a creation leaves it that could not take its mark off in the end
+    let marks = |tags: &[&str]| {
+        let body = json!({ "tags": tags });
+        let path = format!("/projects/{project}/tags");
+        stage.cloud.put(Api::Identity, &path, Some(&body));
+    };
+    marks(&["mkys-blade", "mkys-creating"]);
     let members = || {
         let group = &stage.cloud.named("groups", &format!("{name}-admin"))[0];
         let users = stage
@@ -119,6 +140,8 @@ fn rules_quota_and_members_are_put_back() {
         "cores   = 2 -> 6",
         "+ \"bob\"",
         "- description = \"somebody else's\"",
+        "it is still marked as unfinished",
+        "the floating IP of server \\\"web\\\" for users is gone",
     ] {
         assert!(
             plan.contains(shown),
@@ -146,8 +169,25 @@ fn rules_quota_and_members_are_put_back() {
         described["project"]["description"],
         format!("MKYS blade {name}")
     );
+    assert_eq!(described["project"]["tags"], json!(["mkys-blade"]));
     assert_eq!(stage.state("mkys_blade.this")["server_ids"], server);
     assert_eq!(status(), "ACTIVE");
+
+    let address = addresses();
+    let endpoint = text(&stage.state("mkys_blade.this")["endpoints"]["site"]["users"]);
+    assert_eq!(
+        endpoint,
+        format!("{}:80", text(&address["floating_ip_address"]))
+    );
+
+    // one that leads nowhere leads to the server again
+    let path = format!("/floatingips/{}", text(&address["id"]));
+    let nowhere = json!({ "floatingip": { "port_id": null } });
+    inside.put(Api::Network, &path, Some(&nowhere));
+    assert!(stage.plan_changes().contains("leads nowhere"));
+    stage.apply();
+    stage.settled();
+    assert_eq!(addresses()["port_id"], port["id"]);
 
     // a quota that holds the blade, and not a second server beside the one that serves
     let next = text_with(&name, 1).replace("echo ok", "echo fine");

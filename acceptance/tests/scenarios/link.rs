@@ -139,9 +139,24 @@ fn a_link_takes_back_what_it_made() {
     stage.settled();
     let linked = again;
 
-    // one that an apply made which was killed before its state was written is taken over
     let forgotten = ["state", "rm", "mkys_backplane_link.this"];
     assert_eq!(stage.run(&forgotten).code, 0);
+    // neither end goes while they are joined: what knows nothing of the link does not take half of a blade away
+    let ended = stage.run(&["destroy", "-no-color", "-auto-approve"]);
+    let said = flat(&ended.said);
+    assert_eq!(ended.code, 1, "{said}");
+    for words in [
+        format!("Blade {one} is not destroyed"),
+        "its own link to the backplane".to_owned(),
+        format!("Blade {two} is not destroyed"),
+        format!("the backplane link of blade \"{one}\""),
+        "destroy that link first".to_owned(),
+        "Nothing was deleted".to_owned(),
+    ] {
+        assert!(said.contains(&words), "{words:?}: {said}");
+    }
+    assert_eq!(all(), linked);
+    // one that an apply made which was killed before its state was written is taken over
     stage.apply();
     assert_eq!(all(), linked);
     stage.settled();

@@ -55,6 +55,8 @@ fn carol_builds_a_blade_in_her_own_project() {
     let said = stage.apply_fails_without_state();
     assert!(said.contains("Blade pnr exists"), "{said}");
 
+    let file = stage.folder.join("work/terraform.tfstate");
+    let known = std::fs::read(&file).unwrap();
     stage.destroy();
     // Heat says that a stack is deleted a moment before its list does
     wait::until("no stack", 10, || stacks().is_empty().then_some(()));
@@ -65,4 +67,45 @@ fn carol_builds_a_blade_in_her_own_project() {
         inside.list(Api::Network, &networks, "networks"),
         [json!(null); 0]
     );
+
+    // a state that knows a stack which is gone: another that has its name stands whatever is asked for
+    std::fs::write(&file, known).unwrap();
+    let theirs = json!({ "stack_name": "pnr", "template": { "heat_template_version": "2018-08-31",
+        "resources": { "theirs": { "type": "OS::Heat::RandomString" } } } });
+    let theirs = inside.post(Api::Heat, "/stacks", &theirs)["stack"]["id"].clone();
+    let untouched = || {
+        let stands = wait::until("their stack", 30, || {
+            stacks()
+                .pop()
+                .filter(|one| one["stack_status"] != "CREATE_IN_PROGRESS")
+        });
+        assert_eq!(
+            (&stands["id"], &stands["updated_time"]),
+            (&theirs, &json!(null))
+        );
+    };
+    untouched();
+    let left = format!("Stack {}, which has the name \"pnr\" now", text(&theirs));
+    for (arguments, code, words) in [
+        (
+            &["plan"][..],
+            1,
+            "A stack named pnr exists, and it is not a blade's",
+        ),
+        (
+            &["apply", "-auto-approve", "-refresh=false"],
+            1,
+            "Nothing was changed",
+        ),
+        (&["destroy", "-auto-approve", "-refresh=false"], 0, &*left),
+    ] {
+        let more = blade.replace("networks = {", "description = \"more\"\n networks = {");
+        stage.write(&more);
+        let arguments: Vec<_> = arguments.iter().copied().chain(["-no-color"]).collect();
+        let ended = stage.run(&arguments);
+        let said = flat(&ended.said);
+        assert_eq!(ended.code, code, "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}, {words:?}: {said}");
+        untouched();
+    }
 }

@@ -11,7 +11,7 @@ use super::{Build, get_param, get_resource, output, parameter};
 use crate::blade::Audience;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::Resource;
+use crate::template::{GROUP_TYPE, Resource};
 
 pub(super) const ROUTER: &str = "router_users";
 pub(super) const BACKPLANE_GROUP: &str = "backplane_group";
@@ -88,7 +88,7 @@ pub(super) fn build(build: &mut Build<'_>) {
         build.output(output::subnet(name), get_resource(&names.subnet));
     }
     let group = Resource::new(
-        "OS::Neutron::SecurityGroup",
+        GROUP_TYPE,
         json!({
             "name": build.title("backplane"),
             "description": "What the backplane may reach; its rules belong to the backplane link",

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::network::{self, BACKPLANE_GROUP};
-use super::{Build, get_param, get_resource, output, parameter};
+use super::{Build, Compiled, get_param, get_resource, output, parameter};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
-use crate::template::{ATTACHMENT_TYPE, Resource, SERVER_TYPE, VOLUME_TYPE};
+use crate::template::{ATTACHMENT_TYPE, GROUP_TYPE, Resource, SERVER_TYPE, VOLUME_TYPE};
 use crate::user_data::{self, UserData};
 
 /// What Heat waits for on top of a server's own limit: the boot before its user data runs.
@@ -90,6 +90,32 @@ struct Parts<'a> {
     audiences: BTreeSet<Audience>,
 }
 
+/// Lets in the edge to a server's services, and its own networks to everything.
+fn rules(build: &Build<'_>, name: &PartName, server: &Server) -> Vec<Value> {
+    let mut rules = Vec::new();
+    for name in &server.networks {
+        if let Some(network) = build.blade.networks.get(name) {
+            for protocol in ["icmp", "tcp", "udp"] {
+                rules.push(json!({ "protocol": protocol, "remote_ip_prefix": network.cidr }));
+            }
+        }
+    }
+    let services = build.blade.services.values();
+    for service in services.filter(|one| &one.server == name) {
+        for audience in &service.audiences {
+            for cidr in build.edge(*audience) {
+                rules.push(json!({
+                    "protocol": "tcp",
+                    "port_range_min": service.port,
+                    "port_range_max": service.port,
+                    "remote_ip_prefix": cidr,
+                }));
+            }
+        }
+    }
+    rules
+}
+
 impl Parts<'_> {
     /// Name of a resource of this revision.
     fn of_revision(&self, kind: &str) -> String {
@@ -105,37 +131,14 @@ impl Parts<'_> {
         format!("port-{network}_{}_R{}", self.name, self.revision)
     }
 
-    /// Lets in the edge to the services, and the blade's own networks to everything.
+    /// Each revision has its own: one that still serves needs the rules that it was made with. A change of rules alone changes no port, as
+    /// Neutron's agents take a port that changes for one to be wired again.
     fn group(&self, build: &mut Build<'_>) {
-        let mut rules = Vec::new();
-        for name in &self.server.networks {
-            if let Some(network) = build.blade.networks.get(name) {
-                for protocol in ["icmp", "tcp", "udp"] {
-                    rules.push(json!({ "protocol": protocol, "remote_ip_prefix": network.cidr }));
-                }
-            }
-        }
-        for service in build
-            .blade
-            .services
-            .values()
-            .filter(|one| &one.server == self.name)
-        {
-            for audience in &service.audiences {
-                for cidr in build.edge(*audience) {
-                    rules.push(json!({
-                        "protocol": "tcp",
-                        "port_range_min": service.port,
-                        "port_range_max": service.port,
-                        "remote_ip_prefix": cidr,
-                    }));
-                }
-            }
-        }
+        let rules = rules(build, self.name, self.server);
         let properties = json!({ "name": build.title(self.name.as_ref()), "rules": rules });
         build.resource(
-            self.lasting("group"),
-            Resource::new("OS::Neutron::SecurityGroup", properties),
+            self.of_revision("group"),
+            Resource::new(GROUP_TYPE, properties),
         );
     }
 
@@ -160,7 +163,7 @@ impl Parts<'_> {
 
     fn ports(&self, build: &mut Build<'_>) {
         let groups = json!([
-            get_resource(&self.lasting("group")),
+            get_resource(&self.of_revision("group")),
             get_resource(BACKPLANE_GROUP)
         ]);
         for name in &self.server.networks {
@@ -185,7 +188,7 @@ impl Parts<'_> {
                 "name": build.title(&format!("{}-ops", self.name)),
                 "network": get_resource(&names.network),
                 "fixed_ips": [{ "subnet": get_resource(&names.subnet) }],
-                "security_groups": [get_resource(&self.lasting("group"))],
+                "security_groups": [get_resource(&self.of_revision("group"))],
             });
             build.resource(
                 self.ops_port(),
@@ -350,7 +353,7 @@ impl Parts<'_> {
                     (self.ops_port(), Some(names.interface))
                 }
             };
-            let address = self.lasting(&format!("floating-ip-{}", audience.as_str()));
+            let address = Compiled::floating_ip_resource(self.name, *audience);
             let properties =
                 json!({ "floating_network": get_param(&parameter::external(*audience)) });
             let resource = Resource::new("OS::Neutron::FloatingIP", properties);

@@ -14,7 +14,7 @@ use crate::cloud::services::network::{self, Route, Rule};
 use crate::cloud::{CloudError, Session};
 
 /// What the name of a link's port begins with, before the blade's.
-pub(super) const PORT_PREFIX: &str = "mkys-link-";
+pub(crate) const PORT_PREFIX: &str = "mkys-link-";
 
 /// What a link is between.
 #[derive(Debug)]

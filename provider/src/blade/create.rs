@@ -122,7 +122,8 @@ impl Creation<'_> {
         match built {
             Ok(()) => {
                 if self.wanted.project.is_some() {
-                    project::finish(&own, &project).await?;
+                    let warning = project::finish(&own, &project).await;
+                    warning.into_iter().for_each(|one| self.cx.warn(one));
                 }
                 Ok(())
             }
@@ -270,12 +271,10 @@ impl Creation<'_> {
         self.slot.save(model, private);
         let (wanted, deadline) = (&self.wanted, self.deadline);
         leading::wait(session, project, wanted, stack, deadline, self.cx).await;
-        if self.wanted.project.is_none() {
-            let marked = stack::set_whole(session, stack).await;
-            marked.map_err(|error| {
-                GaveUp::from(error)
-                    .diagnostics("marking the blade as whole", "The blade itself is whole.")
-            })?;
+        if self.wanted.project.is_none()
+            && let Err(error) = stack::set_whole(session, stack).await
+        {
+            self.cx.warn(project::unmarked(&error));
         }
         Ok(())
     }
@@ -320,10 +319,11 @@ impl Creation<'_> {
             .project
             .as_ref()
             .map(|project| project.group.as_str());
-        match project::remove(own, &self.wanted.name, id, group).await {
-            Ok(()) => {
+        match project::remove(own, id, group).await {
+            Ok(stays) => {
                 self.slot.remove();
-                Diagnostic::warning("The blade's project was taken away again", "").into()
+                let gone = Diagnostic::warning("The blade's project was taken away again", "");
+                [gone].into_iter().chain(stays).collect()
             }
             Err(error) => still_there(id, &format!("It could not be taken away: {error}.")),
         }

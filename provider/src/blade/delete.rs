@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use super::create::valid;
 use super::model::Model;
 use super::plan::{self, Operation};
-use super::stack::{self, Ended};
+use super::stack::{self, Ended, Named, said_of_other};
 use super::state::Id;
 use super::waiting::Patience;
 use super::{Blade, asking, foreign, project, snapshots};
-use crate::cloud::Session;
-use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::heat::Stack;
 use crate::cloud::services::keystone;
+use crate::cloud::{CloudError, Session};
 
 /// How often is looked again whether a thing belongs to a stack that is being built.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -43,29 +43,41 @@ impl Blade {
             }
             None => own.clone(),
         };
-        let mut stack = heat::stack(&session, &id.name).await?;
-        if wanted.project.is_some() {
-            let mut in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
-            // what Heat is just making is in its list a moment later
-            while !in_the_way.is_empty()
-                && stack.as_ref().is_some_and(Stack::is_busy)
-                && Instant::now() < deadline
-                && !cx.is_cancelled()
-            {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                stack = heat::stack(&session, &id.name).await?;
-                in_the_way = foreign::things(&session, &id.project, stack.as_ref()).await?;
-            }
-            if !in_the_way.is_empty() {
-                let detail = format!(
-                    "Its project {} holds what the blade did not make:\n- {}\nNothing was \
-                     deleted. Move these away or delete them, then destroy the blade again.",
-                    id.project,
-                    in_the_way.join("\n- ")
-                );
-                let summary = format!("Blade {} is not destroyed", id.name);
-                return Err(Diagnostic::error(summary, detail).into());
-            }
+        let is_made = wanted.project.is_some();
+        let known = prior.stack_id.as_str();
+        let named = Named::find(&session, &id.name, known, is_made).await?;
+        if let Named::Others(other) = &named {
+            let summary = format!("The stack of blade {} is gone", id.name);
+            cx.warn(Diagnostic::warning(summary, said_of_other(other)));
+        }
+        let mut stack = named.blades();
+        let mut found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
+        // what Heat is just making is in its list a moment later
+        while !found.is_empty()
+            && stack.as_ref().is_some_and(Stack::is_busy)
+            && Instant::now() < deadline
+            && !cx.is_cancelled()
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let named = Named::find(&session, &id.name, known, is_made).await?;
+            stack = named.blades();
+            found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
+        }
+        if !found.is_empty() {
+            let where_from = match is_made {
+                true => format!(
+                    "Its project {} holds, or its networks and routers are joined to,",
+                    id.project
+                ),
+                false => "Its networks and routers are joined to".to_owned(),
+            };
+            let detail = format!(
+                "{where_from} what the blade did not make:\n- {}\nNothing was deleted. Move these \
+                 away or delete them, then destroy the blade again.",
+                found.join("\n- ")
+            );
+            let summary = format!("Blade {} is not destroyed", id.name);
+            return Err(Diagnostic::error(summary, detail).into());
         }
         if let Some(stack) = stack {
             snapshots::clear(&session, &stack, |_| true, Patience::new(deadline, cx)).await?;
@@ -75,9 +87,23 @@ impl Blade {
             slot.save_model(model);
         }
         if let Some(stated) = &wanted.project {
-            project::remove(&own, &wanted.name, &id.project, Some(&stated.group)).await?;
+            let stays = project::remove(&own, &id.project, Some(&stated.group)).await?;
+            stays.into_iter().for_each(|warning| cx.warn(warning));
         }
         Ok(())
+    }
+}
+
+/// What Heat or Keystone would stumble over half-way. A project that was not made for the blade may hold other things.
+async fn in_the_way(
+    session: &Session,
+    id: &Id,
+    is_made: bool,
+    stack: Option<&Stack>,
+) -> Result<Vec<String>, CloudError> {
+    match is_made {
+        true => foreign::things(session, &id.project, stack).await,
+        false => foreign::joined(session, stack).await,
     }
 }
 

@@ -126,6 +126,9 @@ async fn groups(
         let Some(server) = name.strip_prefix("group_") else {
             continue;
         };
+        let server = server
+            .rsplit_once("_R")
+            .map_or(server, |(server, _)| server);
         let Some(group) = ids.get(name.as_str()).filter(|id| !id.is_empty()) else {
             continue;
         };

@@ -1,13 +1,26 @@
-//! What lives in a blade's project and is not the blade's: a destroy refuses while there is some.
+//! What is not the blade's and in the way of its end: a destroy refuses while there is some.
 
 use std::collections::BTreeSet;
 
-use super::snapshots;
+use super::{joined, snapshots};
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::{compute, network, volume};
+use crate::cloud::services::{catalogue, compute, network, volume};
 use crate::cloud::{CloudError, Service, Session};
 
-/// Everything in the project that the blade's stack did not make, in words.
+/// What others joined to the stack's networks and routers, in words.
+pub(super) async fn joined(
+    session: &Session,
+    stack: Option<&Stack>,
+) -> Result<Vec<String>, CloudError> {
+    let Some(stack) = stack else {
+        return Ok(Vec::new());
+    };
+    let resources = heat::resources(session, stack).await?;
+    let joined = joined::things(session, &resources).await?;
+    Ok(joined.into_iter().map(|one| one.said).collect())
+}
+
+/// Everything in the project that the blade's stack did not make, and what others joined to it, in words.
 pub(super) async fn things(
     session: &Session,
     project: &str,
@@ -20,10 +33,17 @@ pub(super) async fn things(
     for server in compute::servers(session).await? {
         note("server", &server.id, &server.name);
     }
+    // they would outlive the project, and belong to nobody
+    for image in catalogue::images_of(session, project).await? {
+        note("image", &image.id, &image.name);
+    }
     let mut taken = Vec::new();
     if session.require(&[Service::Volume]).await.is_ok() {
         for volume in volume::volumes(session).await? {
             note("volume", &volume.id, &volume.name);
+        }
+        for backup in volume::backups(session).await? {
+            note("backup", &backup.id, &backup.name);
         }
         taken = volume::snapshots(session).await?;
         for one in &taken {
@@ -52,8 +72,10 @@ pub(super) async fn things(
     }
     // the stack's own list last: what it makes meanwhile is in it then
     let mut ours = BTreeSet::new();
+    let mut joined = Vec::new();
     if let Some(stack) = stack {
         let resources = heat::resources(session, stack).await?;
+        joined = joined::things(session, &resources).await?;
         ours.extend(resources.into_iter().map(|one| one.physical_resource_id));
         // our mark alone is no proof: it is only ours on a volume of ours
         let of_volumes = taken.into_iter().filter(|one| {
@@ -68,6 +90,9 @@ pub(super) async fn things(
         name => format!("{kind} {name:?} ({id})"),
     });
     let mut found: Vec<_> = said.collect();
+    let named = |id: &str| seen.iter().any(|(_, seen, _)| seen == id);
+    joined.retain(|one| !named(&one.port) && !named(&one.device));
+    found.extend(joined.into_iter().map(|one| one.said));
     for other in heat::stacks(session).await? {
         if stack.is_none_or(|stack| stack.id != other.id) {
             found.push(format!("stack {:?} ({})", other.stack_name, other.id));

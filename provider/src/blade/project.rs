@@ -41,9 +41,8 @@ impl Found {
     }
 }
 
-fn group_mark(blade: &BladeName) -> String {
-    format!("Administrators of MKYS blade {blade}")
-}
+/// What the description of a group begins with that a blade's creation made.
+const GROUP_MARK: &str = "Administrators of MKYS blade";
 
 /// Looks a project's role and users up; what must not be is an error.
 pub(super) async fn people(
@@ -208,7 +207,7 @@ pub(super) async fn in_the_way(
         return Ok(Ok(Found::Nothing));
     };
     let marked = |mark: &str| project.tags.iter().any(|tag| tag == mark);
-    if marked(CREATING) && marked(MARK) {
+    if is_unfinished(&project) {
         return Ok(Ok(Found::Unfinished(project)));
     }
     let (summary, detail) = if marked(MARK) {
@@ -278,7 +277,7 @@ pub(super) async fn enter(session: &Session, project: &str) -> Result<(), CloudE
     Ok(())
 }
 
-/// Puts group, role, users and quota as the definition has them. Safe to repeat.
+/// Puts group, role, users and quota as the definition has them. Safe to repeat. Gives a warning of the group before, if that stays.
 pub(super) async fn apply(
     session: &Session,
     blade: &BladeName,
@@ -286,8 +285,8 @@ pub(super) async fn apply(
     wanted: &Project,
     before: Option<&Project>,
     people: &People,
-) -> Result<(), Diagnostics> {
-    let mark = group_mark(blade);
+) -> Result<Option<Diagnostic>, Diagnostics> {
+    let mark = format!("{GROUP_MARK} {blade}");
     let group = match keystone::group_by_name(session, &wanted.group, DOMAIN).await? {
         Some(group) => group,
         None => keystone::create_group(session, &wanted.group, DOMAIN, &mark).await?,
@@ -299,9 +298,10 @@ pub(super) async fn apply(
             keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
         }
     }
-    if let Some(before) = before.filter(|before| before.group != wanted.group) {
-        leave_group(session, blade, id, &before.group).await?;
-    }
+    let stays = match before.filter(|before| before.group != wanted.group) {
+        Some(before) => leave_group(session, id, &before.group).await?,
+        None => None,
+    };
     let members: BTreeSet<_> = keystone::members(session, &group.id)
         .await?
         .into_iter()
@@ -325,12 +325,30 @@ pub(super) async fn apply(
         }
     }
     quota::set(session, id, &wanted.quota).await?;
-    Ok(())
+    Ok(stays)
 }
 
-/// Says that the blade is whole.
-pub(super) async fn finish(session: &Session, id: &str) -> Result<(), CloudError> {
-    keystone::set_tags(session, id, &[MARK.to_owned()]).await
+/// Says that the blade is whole. Gives a warning if Keystone does not take it: the blade is whole all the same, and an error would have it
+/// built anew.
+pub(super) async fn finish(session: &Session, id: &str) -> Option<Diagnostic> {
+    let marked = keystone::set_tags(session, id, &[MARK.to_owned()]).await;
+    marked.err().map(|error| unmarked(&error))
+}
+
+/// What is said of a blade that is whole and could not be marked so.
+pub(super) fn unmarked(error: &CloudError) -> Diagnostic {
+    let detail = format!(
+        "{}\nUntil the next apply, which tries again, a creation of the same name that has no state would take the blade over.",
+        error.told()
+    );
+    Diagnostic::warning("The blade is whole and still marked as unfinished", detail)
+}
+
+/// Whether a project's blade is marked as unfinished.
+pub(super) fn is_unfinished(project: &keystone::Project) -> bool {
+    [MARK, CREATING]
+        .iter()
+        .all(|mark| project.tags.iter().any(|tag| tag == mark))
 }
 
 /// The project as it is now, as far as the definition speaks of it.
@@ -361,40 +379,53 @@ pub(super) async fn observe(
     Ok(seen)
 }
 
-/// Takes away the project with its group. What is in it must be gone.
+/// Takes away the project with its group. What is in it must be gone. Gives a warning of the group, if that stays.
 pub(super) async fn remove(
     session: &Session,
-    blade: &BladeName,
     id: &str,
     group: Option<&str>,
-) -> Result<(), CloudError> {
-    if let Some(group) = group {
-        leave_group(session, blade, id, group).await?;
-    }
+) -> Result<Option<Diagnostic>, CloudError> {
+    let stays = match group {
+        Some(group) => leave_group(session, id, group).await?,
+        None => None,
+    };
     if let Err(error) = network::delete_default_group(session, id).await {
         // it harms nobody, and a blade that is gone but for it is gone
         tracing::warn!(%error, project = id, "Neutron keeps the project's default security group");
     }
-    keystone::delete_project(session, id).await
+    keystone::delete_project(session, id).await?;
+    Ok(stays)
 }
 
-/// Takes the role from a group, and the group itself away if it was made for this blade.
+/// Takes the role from a group, and the group itself away if it was made for a blade and nobody uses it any more. Gives a warning, if
+/// somebody does.
 async fn leave_group(
     session: &Session,
-    blade: &BladeName,
     id: &str,
-    group: &str,
-) -> Result<(), CloudError> {
-    let Some(group) = keystone::group_by_name(session, group, DOMAIN).await? else {
-        return Ok(());
+    name: &str,
+) -> Result<Option<Diagnostic>, CloudError> {
+    let Some(group) = keystone::group_by_name(session, name, DOMAIN).await? else {
+        return Ok(None);
     };
-    if group.description == group_mark(blade) {
-        return keystone::delete_group(session, &group.id).await;
-    }
     for role in keystone::roles(session, id, "groups", &group.id).await? {
         keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
     }
-    Ok(())
+    if !group.description.starts_with(GROUP_MARK) {
+        return Ok(None);
+    }
+    // after its own role went: of two blades that end at once the later one sees that it is the last
+    let scopes = keystone::scopes_of_group(session, &group.id).await?;
+    if scopes.is_empty() {
+        keystone::delete_group(session, &group.id).await?;
+        return Ok(None);
+    }
+    let detail = format!(
+        "It was made for a blade, and it has a role elsewhere: {}. If that is another blade's project, the group goes with the last of \
+         them; else delete it when it is not used any more.",
+        scopes.join(", ")
+    );
+    let summary = format!("Group {name:?} was not deleted");
+    Ok(Some(Diagnostic::warning(summary, detail)))
 }
 
 #[cfg(test)]
@@ -405,6 +436,7 @@ mod tests {
     use wiremock::{Mock, ResponseTemplate};
 
     use mkys_blade::Quota;
+    use mkys_plugin::Severity;
 
     use super::*;
     use crate::cloud::mock;
@@ -473,6 +505,17 @@ mod tests {
             assert_eq!(said.join("; "), expected, "{role:?} finds {found:?}");
         }
         assert_eq!(said_of("Admin", Some("admin"), true).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_keystone_does_not_take_off_spoils_no_blade() {
+        let (keystone, cloud) = mock::cloud().await;
+        let refused = ResponseTemplate::new(403);
+        let mock = Mock::given(path("/v3/projects/p/tags")).respond_with(refused);
+        mock.mount(&keystone).await;
+        let said = finish(&cloud.own(), "p").await.unwrap();
+        assert_eq!(said.severity, Severity::Warning);
+        assert!(said.detail.contains("Keystone answers 403"), "{said:?}");
     }
 
     #[tokio::test]

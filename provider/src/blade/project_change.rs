@@ -61,13 +61,14 @@ impl ProjectChange {
             let (name, was) = (&before.name, before.project.as_ref());
             match was {
                 Some(was) => {
-                    project::apply(session, name, id, was, after.project.as_ref(), people).await
+                    let after = after.project.as_ref();
+                    project::apply(session, name, id, was, after, people).await
                 }
-                None => Ok(()),
+                None => Ok(None),
             }
         };
         match back.await {
-            Ok(()) => Ok(said(before, after, "again")),
+            Ok(_) => Ok(said(before, after, "again")),
             Err(problems) => Err(format!("{}: {problems}", said(after, before, "still"))),
         }
     }

@@ -1,12 +1,13 @@
 //! Looking at a blade as it is now.
 
 use mkys_blade::{Blade as Definition, Project};
-use mkys_plugin::{Attr, Diagnostics, Slot};
+use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 
 use super::create::valid;
 use super::model::{Model, ProjectModel, QuotaModel};
+use super::stack::{self, Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
-use super::{Blade, drift, project};
+use super::{Blade, drift, project, ways_in};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::{compute, keystone};
@@ -17,6 +18,7 @@ impl Blade {
         mut model: Model,
         mut private: Private,
         slot: &Slot<Self>,
+        cx: &Context,
     ) -> Result<(), Diagnostics> {
         let cloud = self.platform.configured()?.cloud()?;
         let Some(Ok(id)) = model.id.as_str().map(str::parse::<Id>) else {
@@ -25,12 +27,14 @@ impl Blade {
         };
         let wanted = valid(&model)?;
         let own = cloud.own();
+        let mut unfinished = false;
         let session = match &wanted.project {
             Some(stated) => {
                 let Some(project) = keystone::project(&own, &id.project).await? else {
                     slot.remove();
                     return Ok(());
                 };
+                unfinished = project::is_unfinished(&project);
                 let said = project.description.unwrap_or_default();
                 if said != project::description(&wanted) {
                     model.description = Attr::Known(said);
@@ -42,8 +46,14 @@ impl Blade {
             }
             None => own,
         };
-        match heat::stack(&session, &id.name).await? {
-            None if wanted.project.is_none() => {
+        let is_made = wanted.project.is_some();
+        let named = Named::find(&session, &id.name, model.stack_id.as_str(), is_made).await?;
+        if let Named::Others(other) = &named {
+            let summary = format!("The stack of blade {} is gone", id.name);
+            cx.warn(Diagnostic::warning(summary, said_of_other(other)));
+        }
+        match named.blades() {
+            None if !is_made => {
                 slot.remove();
                 return Ok(());
             }
@@ -56,8 +66,12 @@ impl Blade {
                 model.drift = Attr::Known(vec!["the blade's stack is gone".into()]);
             }
             Some(stack) => {
-                observe(&session, &wanted, &id, &stack, &mut model, &mut private).await?
+                observe(&session, &wanted, &id, &stack, &mut model, &mut private).await?;
+                unfinished |= !is_made && stack::is_unfinished(&session, &stack).await?;
             }
+        }
+        if unfinished && let Some(drift) = model.drift.known_mut() {
+            drift.push("it is still marked as unfinished".into());
         }
         slot.save(model, private);
         Ok(())
@@ -81,9 +95,13 @@ async fn observe(
     private.revisions.clone_from(&revisions);
     private.volumes = Private::volumes_of(wanted);
     let mut drift = drift::observe(session, stack, &template).await?;
+    let ways = ways_in::look(session, &id.project, stack, &template).await?;
+    drift.extend(ways.said.iter().cloned());
+    for resource in &ways.gone {
+        model.forget_address(wanted, resource);
+    }
     let ids = model.server_ids.known().cloned().unwrap_or_default();
-    let names: Vec<_> = revisions.keys().cloned().collect();
-    for name in names {
+    for (name, revision) in revisions.clone() {
         let server = match ids.get(&name).and_then(|id| id.as_str()) {
             Some(id) => compute::server(session, id).await?,
             None => None,
@@ -105,8 +123,8 @@ async fn observe(
                 _ => None,
             },
         };
-        if let Some(lost) = lost {
-            drift.push(lost);
+        if lost.is_some() || ways.is_cut_off(&name, &revision) {
+            drift.extend(lost);
             revisions.remove(&name);
         }
     }

@@ -209,6 +209,13 @@ mod tests {
                 &["a"],
                 json!({}),
                 true,
+                json!({ "security_groups": 3 }),
+                "project.quota.security_groups: The quota cannot hold the update: security_groups: While the new revision of server \"a\" stands beside the old one the blade needs 4, and the project's limit is 3, as project.quota.security_groups is not set. Set it; it may be lowered again after the update.",
+            ),
+            (
+                &["a"],
+                json!({}),
+                true,
                 json!({ "ram": 1024 }),
                 "project.quota.ram: The quota cannot hold the update: ram: While the new revision of server \"a\" stands beside the old one the blade needs 2048 MiB, and the project's limit is 1024 MiB, as project.quota.ram is not set. Set it; it may be lowered again after the update.",
             ),

@@ -44,6 +44,52 @@ pub(super) async fn is_unfinished(session: &Session, stack: &Stack) -> Result<bo
     }
 }
 
+/// What has the name of a blade's stack.
+#[derive(Debug)]
+pub(super) enum Named {
+    /// Nothing.
+    Nothing,
+    /// The blade's stack.
+    Blades(Stack),
+    /// Another stack: it is neither changed nor deleted.
+    Others(Stack),
+}
+
+impl Named {
+    /// Looks which it is. `id` is what the state knows of the blade's stack; in a project that was made for the blade (`is_made`) our
+    /// mark will do as well, as an update that built the stack again may have been killed.
+    pub(super) async fn find(
+        session: &Session,
+        name: &str,
+        id: Option<&str>,
+        is_made: bool,
+    ) -> Result<Self, CloudError> {
+        Ok(match heat::stack(session, name).await? {
+            None => Self::Nothing,
+            Some(stack) if id == Some(&*stack.id) || (is_made && stack.has_tag(MARK)) => {
+                Self::Blades(stack)
+            }
+            Some(stack) => Self::Others(stack),
+        })
+    }
+
+    /// The blade's stack; `None`: it is gone.
+    pub(super) fn blades(self) -> Option<Stack> {
+        match self {
+            Self::Blades(stack) => Some(stack),
+            Self::Nothing | Self::Others(_) => None,
+        }
+    }
+}
+
+/// What is said of another stack that has the name of the blade's, which is gone.
+pub(super) fn said_of_other(stack: &Stack) -> String {
+    let (name, id) = (&stack.stack_name, &stack.id);
+    format!(
+        "Stack {id}, which has the name {name:?} now, is not the one that the state knows, and is left alone."
+    )
+}
+
 /// How a change of a stack ended.
 #[derive(Debug)]
 pub(super) enum Ended {

@@ -141,6 +141,26 @@ impl Model {
         self.endpoints = Attr::Known(endpoints.collect());
     }
 
+    /// Sets no endpoint for a floating IP that is gone; `resource` is its name in the template. The next one has another address.
+    pub(crate) fn forget_address(&mut self, blade: &Blade, resource: &str) {
+        for (name, endpoint) in self.endpoints.known_mut().into_iter().flatten() {
+            let services = blade.services.iter();
+            let server = services
+                .filter(|(service, _)| service.as_ref() == name)
+                .map(|(_, service)| &service.server);
+            for server in server {
+                for (audience, address) in [
+                    (Audience::Users, &mut endpoint.users),
+                    (Audience::Devops, &mut endpoint.devops),
+                ] {
+                    if Compiled::floating_ip_resource(server, audience) == resource {
+                        *address = Attr::Null;
+                    }
+                }
+            }
+        }
+    }
+
     /// Leaves open what comes from the template and its stack.
     pub(crate) fn set_unknown(&mut self) {
         self.template = Attr::Unknown;

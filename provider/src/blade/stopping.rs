@@ -101,6 +101,7 @@ mod tests {
             resource_name: name.into(),
             resource_type: kind.into(),
             physical_resource_id: id.into(),
+            resource_status: String::new(),
         };
         let resources = [
             one("server_data_R1", SERVER_TYPE, "old"),

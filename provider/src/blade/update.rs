@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, Project, Template};
+use mkys_blade::{Blade as Definition, Compiled, PartName, Project, Revision, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
@@ -15,19 +15,21 @@ use super::create::{minutes_until, valid};
 use super::model::Model;
 use super::plan::{self, Operation};
 use super::project_change::ProjectChange;
+use super::serving::{self, Serving};
 use super::snapshots::{self, Guard};
-use super::stack::{self, Ended};
+use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
-use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping};
+use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping, ways_in};
 use crate::cloud::Session;
-use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, Wanted};
+use crate::cloud::services::keystone;
 use crate::platform::Configured;
 
 /// An update under way.
 struct Change<'a> {
     session: Session,
+    project_id: String,
     wanted: Definition,
     compiled: Compiled,
     prior: &'a Model,
@@ -76,7 +78,8 @@ impl Blade {
         let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
         let project = match &wanted.project {
             Some(stated) => {
-                let change = change_project(configured, &own, &id, &wanted, stated, &prior).await?;
+                let change =
+                    change_project(configured, &own, &id, &wanted, stated, &prior, cx).await?;
                 if change.is_some() {
                     // whatever becomes of the rest, this is what the project has
                     let mut model = prior.clone();
@@ -94,6 +97,7 @@ impl Blade {
         let prior = &prior;
         let mut change = Change {
             session,
+            project_id: id.project.clone(),
             wanted,
             compiled,
             prior,
@@ -108,7 +112,9 @@ impl Blade {
         };
         let changed = async {
             let stack = change.run().await?;
-            drift::repair(&change.session, &stack, &change.compiled.template).await?;
+            let template = &change.compiled.template;
+            drift::repair(&change.session, &stack, template).await?;
+            ways_in::repair(&change.session, &id.project, &stack, template).await?;
             change.start_stopped(&stack).await?;
             Ok(stack)
         };
@@ -127,8 +133,37 @@ impl Blade {
         slot.save(model, private);
         let (session, wanted) = (&change.session, &change.wanted);
         leading::wait(session, &id.project, wanted, &stack, deadline, cx).await;
+        mark_whole(&own, session, wanted, &id, &stack, cx).await;
         Ok(())
     }
+}
+
+/// Takes off the mark that a creation could not.
+async fn mark_whole(
+    own: &Session,
+    session: &Session,
+    wanted: &Definition,
+    id: &Id,
+    stack: &Stack,
+    cx: &Context,
+) {
+    let marked = async {
+        if wanted.project.is_none() {
+            if stack::is_unfinished(session, stack).await? {
+                stack::set_whole(session, stack).await?;
+            }
+            return Ok(None);
+        }
+        let project = keystone::project(own, &id.project).await?;
+        Ok(match project.filter(project::is_unfinished) {
+            Some(_) => project::finish(own, &id.project).await,
+            None => None,
+        })
+    };
+    let warning = marked
+        .await
+        .unwrap_or_else(|error| Some(project::unmarked(&error)));
+    warning.into_iter().for_each(|warning| cx.warn(warning));
 }
 
 /// Puts the project as the definition has it. Gives what there is to take back.
@@ -139,6 +174,7 @@ async fn change_project(
     wanted: &Definition,
     stated: &Project,
     prior: &Model,
+    cx: &Context,
 ) -> Result<Option<ProjectChange>, Diagnostics> {
     let people = project::people(configured, own, stated).await?;
     let before = valid(prior).ok();
@@ -157,7 +193,10 @@ async fn change_project(
         project::apply(own, &wanted.name, &id.project, stated, was, &people).await
     };
     match (changed.await, change) {
-        (Ok(()), change) => Ok(change),
+        (Ok(stays), change) => {
+            stays.into_iter().for_each(|warning| cx.warn(warning));
+            Ok(change)
+        }
         (Err(problems), None) => Err(problems),
         (Err(problems), Some(change)) => Err(match change.take_back().await {
             Ok(_) => problems,
@@ -190,8 +229,20 @@ impl Change<'_> {
     async fn run(&mut self) -> Result<Stack, Diagnostics> {
         let name = self.wanted.name.clone();
         let doing = format!("waiting for an earlier change of blade {name}");
-        let Some(stack) = heat::stack(&self.session, name.as_ref()).await? else {
-            return self.build_anew().await;
+        let known = self.prior.stack_id.as_str();
+        let is_made = self.wanted.project.is_some();
+        let stack = match Named::find(&self.session, name.as_ref(), known, is_made).await? {
+            Named::Blades(stack) => stack,
+            Named::Nothing => return self.build_anew().await,
+            Named::Others(other) => {
+                let detail = format!(
+                    "{} Nothing was changed. Next: rename or delete that stack, and apply again; or \
+                     forget the blade (`terraform state rm`), if that stack is to stay.",
+                    said_of_other(&other)
+                );
+                let summary = format!("The stack of blade {name} is gone");
+                return Err(Diagnostics::error(summary, detail));
+            }
         };
         let settled = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
         let stack = match settled.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
@@ -199,7 +250,18 @@ impl Change<'_> {
             Ended::Gone => return self.build_anew().await,
         };
         let stands = self.pruned(heat::template(&self.session, &stack).await?);
-        let steps = update::steps(&stands, &self.compiled, &self.replaced);
+        let mut steps = update::steps(&stands, &self.compiled, &self.replaced);
+        let ways = ways_in::look(&self.session, &self.project_id, &stack, &stands).await?;
+        for resource in &ways.gone {
+            let why = "it is gone at Neutron";
+            heat::mark_unhealthy(&self.session, &stack, resource, why).await?;
+        }
+        if steps.is_empty() && !ways.gone.is_empty() {
+            steps.push(Step {
+                kind: Kind::Change,
+                template: self.compiled.template.clone(),
+            });
+        }
         // a change that was cut off when the old server was away already knows it from before
         if self.has_old(Some(&stands)) || !self.has_old(self.private.previous.as_ref()) {
             self.private.previous = Some(stands.clone());
@@ -211,6 +273,9 @@ impl Change<'_> {
                 .map_or(&stands, |before| &steps[before].template);
             self.prepare(&last, step, (&stands, before)).await?;
             last = self.step(&last, step, before).await?;
+            if step.kind == Kind::Expand {
+                self.verify(&last, &stands, before).await?;
+            }
             if step.kind == Kind::Add {
                 let guard = std::mem::take(&mut self.guard);
                 let patience = Patience::new(self.deadline, self.cx);
@@ -230,6 +295,29 @@ impl Change<'_> {
                 .ok_or_else(gone)?;
         }
         Ok(last)
+    }
+
+    /// Before traffic moves to new revisions: whether they are still there and ready. If not, the version before stays.
+    async fn verify(
+        &mut self,
+        stack: &Stack,
+        stands: &Template,
+        before: &Template,
+    ) -> Result<(), Diagnostics> {
+        let is_new = |name: &PartName, revision: &Revision| {
+            let mut replaced = self.replaced.iter();
+            match replaced.find(|one| one.server == *name) {
+                Some(one) => !one.is_recreated(),
+                None => stands.resources_of(revision.as_str()).next().is_none(),
+            }
+        };
+        let all = self.compiled.revisions.iter();
+        let new = all.filter(|(name, revision)| is_new(name, revision));
+        let unfit = serving::unfit(&self.session, stack, new).await?;
+        match unfit.is_empty() {
+            true => Ok(()),
+            false => Err(self.failed(stack, Kind::Expand, before, unfit).await),
+        }
     }
 
     /// Before a step: the snapshots that guard it, and those that are in its way.
@@ -286,6 +374,10 @@ impl Change<'_> {
         let stack = heat::stack(&self.session, name)
             .await?
             .ok_or_else(missing)?;
+        // whatever becomes of it, this is the blade's stack from now on
+        let mut model = self.slot.model().unwrap_or_else(|| self.prior.clone());
+        model.stack_id = stack.id.as_str().into();
+        self.slot.save_model(model);
         let doing = format!("building blade {name} again");
         let ended = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
         match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
@@ -376,14 +468,15 @@ impl Change<'_> {
             },
             _ => self.is_back(stack, before).await,
         };
-        let standing = self.standing().await;
-        let summary = match (&undone, kind) {
-            (Ok(()), Kind::Change | Kind::Expand) => {
-                format!("The update of blade {name} failed; the version before still serves")
-            }
-            (Ok(()), _) => format!("The update of blade {name} failed; the version before is back"),
-            (Err(_), _) => format!("The update of blade {name} failed"),
+        let serving = Serving::look(&self.session, stack, &self.private.revisions, self.prior);
+        let serving = serving.await;
+        let came = match (&undone, kind, serving.is_whole()) {
+            (Ok(()), Kind::Change | Kind::Expand, true) => "; the version before still serves",
+            (Ok(()), _, true) => "; the version before is back",
+            (Ok(()), _, false) => "; the version before is back, but not all of it serves",
+            (Err(_), ..) => "",
         };
+        let summary = format!("The update of blade {name} failed{came}");
         let is_back = undone.is_ok();
         match undone {
             Ok(()) => {
@@ -412,9 +505,11 @@ impl Change<'_> {
                 Err(stayed) => detail.push_str(&format!("\nNot undone: {stayed}.")),
             }
         }
-        if !standing.is_empty() {
-            detail.push_str(&format!("\nServing: {}.", standing.join("; ")));
-        }
+        let was_to_go = |server: &str| {
+            let mut replaced = self.replaced.iter();
+            replaced.any(|one| one.server.as_ref() == server)
+        };
+        detail.push_str(&serving.said(was_to_go));
         detail.push_str(&std::mem::take(&mut self.guard).keep(&self.session).await);
         let next = advice::next(&reasons, self.wanted.project.is_some());
         detail.push_str(&format!("\n{next}"));
@@ -492,28 +587,5 @@ impl Change<'_> {
     fn id_before(&self, one: &Replacement) -> Option<&str> {
         let ids = self.prior.server_ids.known()?;
         ids.get(one.server.as_ref())?.as_str()
-    }
-
-    /// The servers before the update as Nova sees them now.
-    async fn standing(&self) -> Vec<String> {
-        let mut standing = Vec::new();
-        for one in &self.replaced {
-            let Some(id) = self.id_before(one) else {
-                continue;
-            };
-            if let Ok(Some(server)) = compute::server(&self.session, id).await {
-                let never = match one.strategy {
-                    Strategy::SideBySide => ", the same server, never stopped",
-                    Strategy::Recreate => "",
-                };
-                standing.push(format!(
-                    "server {:?} is {id} ({}), revision {}{never}",
-                    one.server.as_ref(),
-                    server.status,
-                    one.from
-                ));
-            }
-        }
-        standing
     }
 }

@@ -11,6 +11,7 @@ pub(crate) enum Api {
     Identity,
     Network,
     Compute,
+    Image,
     Volume,
     Heat,
 }
@@ -75,6 +76,7 @@ impl Cloud {
             Api::Identity => "5000/v3".to_owned(),
             Api::Network => "9696/v2.0".to_owned(),
             Api::Compute => "8774/v2.1".to_owned(),
+            Api::Image => "9292/v2".to_owned(),
             Api::Volume => format!("8776/v3/{project}"),
             Api::Heat => format!("8004/v1/{project}"),
         };

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::network::Thing;
 use crate::cloud::{Call, CloudError, Service, Session};
 
 /// A flavor.
@@ -55,6 +56,14 @@ pub async fn images(session: &Session) -> Result<Vec<Image>, CloudError> {
         }
         images.extend(page);
     }
+}
+
+/// The images that a project has made, such as of its servers.
+pub async fn images_of(session: &Session, project: &str) -> Result<Vec<Thing>, CloudError> {
+    let call = Call::get(Service::Image, "/images").query("owner", project);
+    session
+        .send(call.query("limit", "1000").key("images"))
+        .await
 }
 
 /// Names of the user's key pairs.

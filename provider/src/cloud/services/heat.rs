@@ -52,6 +52,16 @@ pub struct StackResource {
     /// Id of the thing in its own service; empty before it is made.
     #[serde(default)]
     pub physical_resource_id: String,
+    /// Action and status in one word, such as `CREATE_COMPLETE`.
+    #[serde(default)]
+    pub resource_status: String,
+}
+
+impl StackResource {
+    /// Whether Heat is done with it, and it is as wanted.
+    pub fn is_complete(&self) -> bool {
+        self.resource_status.ends_with("_COMPLETE")
+    }
 }
 
 /// Something that happened to a resource.
@@ -217,6 +227,20 @@ pub async fn resources(session: &Session, stack: &Stack) -> Result<Vec<StackReso
     let path = format!("{}/resources", stack.path());
     session
         .send(Call::get(Service::Orchestration, path).key("resources"))
+        .await
+}
+
+/// Says of a resource that it is not as it should be: the next update replaces it, also by an unchanged template.
+pub async fn mark_unhealthy(
+    session: &Session,
+    stack: &Stack,
+    resource: &str,
+    why: &str,
+) -> Result<(), CloudError> {
+    let path = format!("{}/resources/{resource}", stack.path());
+    let body = json!({ "mark_unhealthy": true, "resource_status_reason": why });
+    session
+        .run(Call::patch(Service::Orchestration, path, body))
         .await
 }
 

@@ -1,7 +1,9 @@
 //! Keystone: projects, groups, roles and who has them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cloud::error::found;
 use crate::cloud::identity::Reference;
@@ -153,6 +155,29 @@ pub async fn delete_group(session: &Session, id: &str) -> Result<(), CloudError>
             .await,
     )
     .map(drop)
+}
+
+/// Where a group has a role: projects, domains, the cloud as a whole; each in words.
+pub async fn scopes_of_group(session: &Session, group: &str) -> Result<Vec<String>, CloudError> {
+    #[derive(Deserialize)]
+    struct Assignment {
+        scope: BTreeMap<String, Value>,
+    }
+    let call = get("/role_assignments")
+        .query("group.id", group)
+        .query("include_names", "true")
+        .key("role_assignments");
+    let all: Vec<Assignment> = session.send(call).await?;
+    let scopes = all.iter().flat_map(|one| &one.scope);
+    // an inherited role says so beside its scope
+    let scopes = scopes.filter(|(kind, _)| !kind.contains(':'));
+    let said: BTreeSet<_> = scopes
+        .map(|(kind, scope)| match scope["name"].as_str() {
+            Some(name) => format!("{kind} {name:?} ({})", scope["id"].as_str().unwrap_or("-")),
+            None => kind.clone(),
+        })
+        .collect();
+    Ok(said.into_iter().collect())
 }
 
 /// The user of a name in a domain.

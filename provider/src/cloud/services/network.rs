@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::cloud::error::found;
@@ -58,6 +58,9 @@ pub struct Port {
     /// Its name.
     #[serde(default)]
     pub name: String,
+    /// Its network.
+    #[serde(default)]
+    pub network_id: String,
     /// What it belongs to.
     #[serde(default)]
     pub device_id: String,
@@ -67,6 +70,9 @@ pub struct Port {
     /// Its addresses.
     #[serde(default)]
     pub fixed_ips: Vec<FixedIp>,
+    /// Ids of its security groups.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
 }
 
 /// An address of a port.
@@ -81,6 +87,9 @@ pub struct FixedIp {
 /// A floating IP.
 #[derive(Clone, Debug, Deserialize)]
 pub struct FloatingIp {
+    /// Its id.
+    #[serde(default)]
+    pub id: String,
     /// The address.
     #[serde(rename = "floating_ip_address")]
     pub address: String,
@@ -120,9 +129,13 @@ pub struct Rule {
 pub struct Thing {
     /// Its id.
     pub id: String,
-    /// Its name.
-    #[serde(default)]
+    /// Its name; Cinder and Glance say null where whoever made it gave none.
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub name: String,
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
 fn get(path: impl Into<String>) -> Call {
@@ -267,6 +280,13 @@ pub async fn ports_named(
     session.send(call.key("ports")).await
 }
 
+/// The ports in a network, as far as the session sees them: its owner sees all.
+pub async fn ports_in(session: &Session, network: &str) -> Result<Vec<Port>, CloudError> {
+    session
+        .send(get("/ports").query("network_id", network).key("ports"))
+        .await
+}
+
 /// The ports of a device, such as a router.
 pub async fn ports_of(session: &Session, device: &str) -> Result<Vec<Port>, CloudError> {
     session
@@ -372,6 +392,24 @@ pub async fn owned_ports(session: &Session, project: &str) -> Result<Vec<Port>, 
     session
         .send(get("/ports").query("project_id", project).key("ports"))
         .await
+}
+
+/// Gives a port these security groups and no others.
+pub async fn set_groups(
+    session: &Session,
+    port: &str,
+    groups: &[String],
+) -> Result<(), CloudError> {
+    let body = Some(json!({ "port": { "security_groups": groups } }));
+    let path = format!("/ports/{port}");
+    session.run(Call::put(Service::Network, path, body)).await
+}
+
+/// Lets a floating IP lead to a port.
+pub async fn lead(session: &Session, floating_ip: &str, port: &str) -> Result<(), CloudError> {
+    let body = Some(json!({ "floatingip": { "port_id": port } }));
+    let path = format!("/floatingips/{floating_ip}");
+    session.run(Call::put(Service::Network, path, body)).await
 }
 
 /// The floating IPs of a project.

@@ -40,6 +40,13 @@ pub async fn volumes(session: &Session) -> Result<Vec<Thing>, CloudError> {
         .await
 }
 
+/// The backups in the session's project.
+pub async fn backups(session: &Session) -> Result<Vec<Thing>, CloudError> {
+    let call = Call::get(Service::Volume, "/backups").key("backups");
+    // not every cloud has that part of Cinder
+    Ok(found(session.send(call).await)?.unwrap_or_default())
+}
+
 /// All snapshots in the session's project.
 pub async fn snapshots(session: &Session) -> Result<Vec<Snapshot>, CloudError> {
     session

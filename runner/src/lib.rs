@@ -30,6 +30,7 @@
 mod attempts;
 mod door;
 mod edge;
+mod ending;
 pub mod engine;
 mod executor;
 mod frames;

@@ -22,6 +22,7 @@ mod failure;
 mod first_page;
 mod full_disk;
 mod lost_node;
+mod on_record;
 mod ownership;
 mod pages;
 mod session;
@@ -91,6 +92,9 @@ macro_rules! conformance {
                     its_limit_ends_it,
                     sessions_do_not_reach_each_other,
                     a_new_owner_finds_it_open,
+                }
+                on_record {
+                    what_an_owner_did_not_live_to_tell_is_not_done_again,
                 }
                 ownership {
                     a_name_is_had_once,

@@ -158,7 +158,8 @@ impl<E: Executor> Life<E> {
         let next = self.state.clone().next(event, now, &self.plan.limits);
         if next != self.state {
             tracing::info!(run = %self.plan.name, state = ?next, "goes on");
-            if next.phase() != self.state.phase() {
+            let is_new = next.phase() != self.state.phase();
+            if is_new {
                 self.phases.push(Phase {
                     name: self.state.phase().to_owned(),
                     lasted: now.duration_since(self.entered),
@@ -171,7 +172,11 @@ impl<E: Executor> Life<E> {
                 State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
                 _ => {}
             }
+            let opens = is_new && next.wants().route;
             publish.send_modify(|published| published.state = next);
+            if opens {
+                self.shared.opened.notify_one();
+            }
         }
     }
 

@@ -107,6 +107,7 @@ macro_rules! conformance {
                 terminal {
                     others_list_it_read_its_log_and_stop_it,
                     what_was_recorded_is_run_again,
+                    a_session_without_an_edge_is_not_called_idle,
                     a_doctor_finds_nothing_wrong,
                 }
             }

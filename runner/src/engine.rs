@@ -10,6 +10,7 @@ mod hub;
 mod images;
 mod inspector;
 mod rooms;
+mod sweep;
 mod triage;
 mod watch;
 
@@ -154,9 +155,17 @@ impl Engine {
             settings.owner.clone(),
             Arc::clone(&hub),
         ));
+        let (engine, owner) = (docker.clone(), settings.owner.clone());
+        let at = settings.directory.clone();
+        // nobody waits for that
+        tasks.spawn(async move { sweep::sweep(&engine, &owner, &at).await });
         Ok(Self {
             docker,
-            rooms: Rooms::new(settings.owner.clone(), settings.networks),
+            rooms: Rooms::new(
+                settings.owner.clone(),
+                settings.networks,
+                settings.directory.clone(),
+            ),
             settings,
             hub,
             _tasks: tasks,
@@ -201,19 +210,41 @@ impl Engine {
         })
     }
 
-    /// A room for a run that is reached or that reaches out.
-    async fn room(&self, plan: &Plan) -> Result<Option<String>, SubmitError> {
+    /// A room for a run that is reached or that reaches out, which nobody takes away while it is being entered.
+    async fn room(&self, plan: &Plan) -> Result<Option<(String, File)>, SubmitError> {
         let is_open = plan.container.egress;
         if !is_open && !matches!(plan.work, Work::Session { .. }) {
             return Ok(None);
         }
-        let entered = self.rooms.enter(&self.docker, &plan.name, is_open).await;
-        entered.map(Some).map_err(|error| match error {
-            rooms::RoomError::Refused(failure) => SubmitError::Refused(failure),
+        match self.enter(plan).await {
+            Err(rooms::RoomError::Full(_)) => {
+                let EngineSettings {
+                    owner, directory, ..
+                } = &self.settings;
+                sweep::sweep(&self.docker, owner, directory).await;
+                self.rooms.look_again();
+                self.enter(plan).await
+            }
+            entered => entered,
+        }
+        .map(Some)
+        .map_err(|error| match error {
+            rooms::RoomError::Full(failure) => SubmitError::Refused(failure),
+            rooms::RoomError::Lock(error) => {
+                SubmitError::Executor(self.error("enter a network", error))
+            }
             rooms::RoomError::Engine(error) => {
                 SubmitError::Executor(self.error("make a network", error))
             }
         })
+    }
+
+    async fn enter(&self, plan: &Plan) -> Result<(String, File), rooms::RoomError> {
+        let entering = sweep::entering(&self.settings.directory).await;
+        let entering = entering.map_err(rooms::RoomError::Lock)?;
+        let is_open = plan.container.egress;
+        let room = self.rooms.enter(&self.docker, &plan.name, is_open).await?;
+        Ok((room, entering))
     }
 
     /// Creates and starts the container of a run whose image is there.
@@ -221,7 +252,8 @@ impl Engine {
         let name = self.container(&plan.name);
         let token = Uuid::new_v4().to_string();
         let room = self.room(plan).await?;
-        let create = body::create(&self.settings, plan, image, &token, room.as_deref())
+        let network = room.as_ref().map(|(network, _)| network.as_str());
+        let create = body::create(&self.settings, plan, image, &token, network)
             .map_err(SubmitError::Refused)?;
         self.hub.expect(plan, &token);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();

@@ -1,9 +1,10 @@
 //! What holds for a container engine alone.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use mkys_runner::engine::{Engine, EngineError};
-use mkys_runner::{Cause, Verdict};
+use mkys_runner::engine::{Engine, EngineError, EngineSettings};
+use mkys_runner::{Cause, Runner, Verdict};
 
 use crate::bench::{
     Bench, EngineBench, LIMIT, line, outcome, runner, tell, tell_alone, until_running,
@@ -143,6 +144,58 @@ fn a_network_is_used_again() {
             runner.close().await;
         }
         assert_eq!(bench.networks().await.len(), 1);
+    });
+}
+
+#[test]
+fn networks_of_owners_that_are_gone_are_taken_away() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let of = |owner: &str| EngineSettings {
+            owner: owner.parse().unwrap(),
+            ..bench.settings()
+        };
+        let owners = ["gone", "there", "next"].map(|name| format!("{}-{name}", bench.owner));
+        let [gone, there, next] = owners.each_ref().map(String::as_str);
+        let reaches_out = async |runner: &Runner<Engine>| {
+            let mut computation = line(&bench, "true");
+            computation.container.egress = true;
+            let run = runner.compute(computation).await.unwrap();
+            assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+        };
+        let start = async |owner: &str| {
+            let engine = Engine::connect(of(owner)).await.unwrap();
+            Runner::start(engine).await.unwrap()
+        };
+        let first = start(gone).await;
+        reaches_out(&first).await;
+        let second = start(there).await;
+        reaches_out(&second).await;
+        first.close().await;
+        let networks = async |owner: &str| {
+            let label = format!("label=mkys.room-of={owner}");
+            let words = ["network", "ls", "--filter", &label, "--format", "{{.Name}}"];
+            bench.listed(&words).await
+        };
+        assert_eq!(networks(gone).await.len(), 1);
+        let theirs = networks(there).await;
+        assert_eq!(theirs.len(), 1);
+
+        let third = start(next).await;
+        while !networks(gone).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(networks(there).await, theirs, "its owner is there");
+        // one that was taken away is made again
+        let again = start(gone).await;
+        reaches_out(&again).await;
+        assert_eq!(networks(gone).await.len(), 1);
+        for runner in [second, third, again] {
+            runner.close().await;
+        }
+        for name in [networks(gone).await, theirs].concat() {
+            bench.listed(&["network", "rm", &name]).await;
+        }
     });
 }
 

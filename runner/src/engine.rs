@@ -80,6 +80,10 @@ pub struct EngineSettings {
     /// is enough for 4,096 of each kind at once.
     #[builder(default = ROOMS)]
     pub networks: Ipv4Net,
+    /// How much of each run's log is kept, in MiB: 48 by default, about what a kubelet keeps. Of a longer one the engine has the latest, and
+    /// whoever follows it may miss some lines whenever the engine begins anew.
+    #[builder(default = 48)]
+    pub log_mib: u32,
     /// A directory that holds secrets: each a directory of its name with a file for each of its keys.
     #[builder(into)]
     pub secrets: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use mkys_runner::engine::{Engine, EngineError, EngineSettings};
 use mkys_runner::{Cause, Runner, Verdict};
 
@@ -128,6 +129,37 @@ fn it_takes_no_more_than_it_may() {
         assert_eq!(told, [format!("20000 100000 {memory} {memory} 260")]);
         run.end();
         run.finish().await.unwrap();
+    });
+}
+
+#[test]
+fn a_log_has_a_limit_and_is_followed_across_it() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let settings = EngineSettings {
+            log_mib: 1,
+            ..bench.settings()
+        };
+        let engine = Engine::connect(settings).await.unwrap();
+        let runner = Runner::start(engine).await.unwrap();
+        let line = "yes 0123456789012345678901234567890123456789012345678901234567890123456789 \
+                    | head -c 2000000; sleep 5; echo; echo the end; sleep 2";
+        let run = runner
+            .compute(crate::bench::line(&bench, line))
+            .await
+            .unwrap();
+        until_running(&run).await;
+        let name = bench.left().await.remove(0);
+        let limit = "{{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Size}}";
+        let told = bench.listed(&["inspect", "--format", limit, &name]).await;
+        assert_eq!(told, ["json-file 1.049MB"]);
+        let mut lines = runner.logs(&run, None);
+        let mut last = String::new();
+        while let Some(Ok(line)) = lines.next().await {
+            last = line.text;
+        }
+        assert_eq!(last, "the end");
+        assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
     });
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig, ResourcesUlimits,
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig,
+    HostConfigLogConfig, ResourcesUlimits,
 };
 use mkys_init::Settings;
 use rustix::process::{Resource, getrlimit};
@@ -199,6 +200,7 @@ pub(super) fn create(
         // the first process and its threads count as well
         pids_limit: Some(i64::from(resources.processes) + 4),
         ulimits: Some(ulimits()),
+        log_config: Some(log(settings.log_mib)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         tmpfs: Some(
@@ -224,6 +226,15 @@ pub(super) fn create(
         host_config: Some(host),
         ..ContainerCreateBody::default()
     })
+}
+
+/// A file of its own: of what engines have it is what both have, what has a limit, and what can be read again.
+fn log(mib: u32) -> HostConfigLogConfig {
+    let bytes = i64::from(mib) * MIB;
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some([("max-size".to_owned(), bytes.to_string())].into()),
+    }
 }
 
 /// An engine's defaults may be above what a process in a container can have itself, and then nothing starts. The number of processes is

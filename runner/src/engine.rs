@@ -42,6 +42,7 @@ use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::record::Ran;
 use crate::spec::{Owner, RunName};
+use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
 use rooms::Rooms;
@@ -316,6 +317,29 @@ impl Engine {
         }
     }
 
+    /// Starts a container that whoever created it did not live to start. One that can't be started holds none of the others back.
+    async fn start_late(&self, run: &RunName) -> Result<(), ExecutorError> {
+        let name = self.container(run);
+        let started = self
+            .docker
+            .start_container(&name, None::<StartContainerOptions>);
+        match started.await {
+            Ok(()) => Ok(()),
+            // the engine answered: it is this container's affair
+            Err(error) if triage::status(&error).is_some() => {
+                tracing::warn!(container = name, %error, "it was created and can't be started");
+                let words = || format!("{name} was created and can't be started: {error}");
+                let seen = match triage::refusal(&error).filter(|_| !triage::is_absent(&error)) {
+                    Some(failure) => Observation::Failed(failure),
+                    None => Observation::Missing { words: words() },
+                };
+                self.hub.see(run, seen);
+                Ok(())
+            }
+            Err(error) => Err(self.error(format!("start {name}"), error)),
+        }
+    }
+
     /// What is known of a run that is gone.
     fn forget(&self, run: &RunName) {
         self.hub.forget(run);
@@ -353,13 +377,7 @@ impl Executor for Engine {
         for found in &found {
             self.take_over(found);
             if found.is_only_created {
-                let name = self.container(&found.plan.name);
-                let started = self
-                    .docker
-                    .start_container(&name, None::<StartContainerOptions>);
-                started
-                    .await
-                    .map_err(|error| self.error(format!("start {name}"), error))?;
+                self.start_late(&found.plan.name).await?;
             }
         }
         Ok(found.into_iter().map(|found| found.plan).collect())

@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use mkys_runner::engine::{Engine, EngineError, EngineSettings};
-use mkys_runner::{Cause, Runner, Verdict};
+use mkys_runner::{Cause, Plan, Runner, Verdict};
 
 use crate::bench::{
     Bench, EngineBench, LIMIT, line, outcome, runner, tell, tell_alone, until_running,
@@ -160,6 +161,46 @@ fn a_log_has_a_limit_and_is_followed_across_it() {
         }
         assert_eq!(last, "the end");
         assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+    });
+}
+
+#[test]
+fn one_that_can_not_be_started_holds_no_others_back() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        // whoever created it did not live to start it, and what it mounts is not there any more
+        let computation = line(&bench, "true");
+        let plan = Plan::computation(computation, Timestamp::now()).await;
+        let plan = serde_json::to_string(&plan.unwrap()).unwrap();
+        let mounted = tempfile::tempdir().unwrap();
+        let mount = format!("{}:/mounted", mounted.path().display());
+        let labels = [
+            format!("mkys.owner={}", bench.owner),
+            format!("mkys.plan={plan}"),
+            format!("mkys.token-sha256={}", "0".repeat(64)),
+        ];
+        let name = format!("mkys.{}.one", bench.owner);
+        let [owner, plan, token] = labels.each_ref().map(String::as_str);
+        let create = ["create", "--name", &name, "--volume", &mount];
+        let create = create
+            .into_iter()
+            .chain(["--label", owner, "--label", plan]);
+        let create = create.chain(["--label", token, bench.image(), "true"]);
+        bench.listed(&create.collect::<Vec<_>>()).await;
+        drop(mounted);
+
+        let runner = runner(&bench).await;
+        let run = runner.run(&"one".parse().unwrap()).unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            !matches!(outcome.verdict, Verdict::Succeeded),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        let mut other = line(&bench, "true");
+        other.name = "other".parse().unwrap();
+        let other = runner.compute(other).await.unwrap();
+        assert_eq!(other.finish().await.unwrap().verdict, Verdict::Succeeded);
     });
 }
 

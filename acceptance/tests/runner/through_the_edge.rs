@@ -279,3 +279,25 @@ fn an_edge_that_goes_away_ends_nothing_and_keeps_nothing() {
         assert!(!page(stage.edge.users).await.contains("chess"));
     });
 }
+
+#[test]
+fn one_whose_delegation_was_taken_back_ends_as_nobody_uses_it() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        let mut game = game(&bench);
+        game.idle = SignedDuration::from_secs(4);
+        let run = runner.play(game).unwrap();
+        run.answers().await.unwrap();
+        let administrator = &stage.edge.administrator;
+        let revoked = administrator.revoke_delegation(stage.route.id, "games");
+        revoked.await.unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}

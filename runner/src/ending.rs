@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use crate::executor::Executor;
+use crate::folder;
 use crate::log::LogLine;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -37,9 +38,19 @@ impl Ended {
         Self::written(&shared.keep, record, log).await
     }
 
-    /// Of a run of which nothing is there, or nothing that is its own.
-    pub(crate) async fn of_nothing(keep: &Keep, record: Record) -> Self {
-        Self::written(keep, record, Vec::new()).await
+    /// Of a run whose name another one has: the folder of that name is the other's as well.
+    pub(crate) fn of_nothing(keep: &Keep, record: Record) -> Self {
+        let unwritten = folder(keep, &record.plan).map(|folder| {
+            format!(
+                "its record is not written: {} is the other run's",
+                folder.display()
+            )
+        });
+        Self {
+            record,
+            log: Vec::new(),
+            unwritten,
+        }
     }
 
     /// Of a run whose end an earlier owner wrote down, and did not live to tell.
@@ -89,6 +100,16 @@ impl Ended {
 /// The record that an earlier owner of a run wrote down before it was killed; `is_there`: whether something of the run is there yet.
 pub(crate) async fn left(keep: &Keep, plan: &Plan, is_there: bool) -> Option<Record> {
     Record::left(&folder(keep, plan)?, plan, is_there).await
+}
+
+/// Keeps the inputs of a run that is about to be submitted, so that whoever takes it over has them.
+pub(crate) async fn keep_inputs(keep: &Keep, plan: &Plan) {
+    if let Some(folder) = folder(keep, plan)
+        && let Err(error) = folder::keep_inputs(&folder, plan).await
+    {
+        // they are tried again with the record, which tells why there is none
+        tracing::warn!(run = %plan.name, %error, "its inputs can't be kept");
+    }
 }
 
 /// Where a run's record is, if it is on the disk.

@@ -33,6 +33,7 @@ mod edge;
 mod ending;
 pub mod engine;
 mod executor;
+mod folder;
 mod frames;
 pub mod kubernetes;
 mod life;

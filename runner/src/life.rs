@@ -340,6 +340,7 @@ async fn prepare<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
 }
 
 async fn submit<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    ending::keep_inputs(&shared.keep, &plan).await;
     let mut waits = again();
     loop {
         match shared.executor.submit(&plan).await {
@@ -417,7 +418,7 @@ async fn open<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
 /// Writes down how a run ended, and closes the way to it meanwhile.
 async fn record_it<E: Executor>(shared: Arc<Shared<E>>, record: Record, is_another: bool) -> Done {
     if is_another {
-        return Done::Recorded(Box::new(Ended::of_nothing(&shared.keep, record).await));
+        return Done::Recorded(Box::new(Ended::of_nothing(&shared.keep, record)));
     }
     let plan = record.plan.clone();
     // an edge that is away holds no record back

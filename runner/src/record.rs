@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::fs;
 
+use crate::folder;
 use crate::plan::{Content, Plan, Work};
 use crate::result::{ResultContent, ResultFile};
 use crate::verdict::Verdict;
@@ -19,7 +20,7 @@ pub const RECORD: &str = "record.json";
 /// The file that describes it to others, as RO-Crate has it.
 const CRATE: &str = "ro-crate-metadata.json";
 /// Where inputs and results are, beside the record.
-const INPUTS: &str = "in";
+pub(crate) const INPUTS: &str = "in";
 const RESULTS: &str = "out";
 
 /// The record of a run.
@@ -248,7 +249,7 @@ impl Record {
         value
     }
 
-    fn inputs(&self) -> BTreeMap<FilePath, Content> {
+    pub(crate) fn inputs(&self) -> BTreeMap<FilePath, Content> {
         match &self.plan.work {
             Work::Computation { inputs, .. } => inputs.clone(),
             Work::Session { .. } => BTreeMap::new(),
@@ -256,18 +257,15 @@ impl Record {
     }
 
     /// Writes the inputs, the description and the record into the folder of the run's results. The record is the last: whoever finds it
-    /// finds the rest.
-    pub(crate) async fn write(&self, folder: &Path) -> std::io::Result<()> {
-        for (path, content) in self.inputs() {
-            let Some(bytes) = content.bytes else {
-                continue;
-            };
-            let place = folder.join(INPUTS).join(&path);
-            Whole::write(&place, &bytes).await?;
-        }
+    /// finds the rest. What an earlier run of that name left there goes.
+    pub(crate) async fn write(&mut self, folder: &Path) -> std::io::Result<()> {
+        let before = Self::read(folder).await.ok();
+        folder::put_inputs(folder, &mut self.plan).await?;
         let about = serde_json::to_vec_pretty(&self.ro_crate()).map_err(std::io::Error::other)?;
         Whole::write(&folder.join(CRATE), &about).await?;
-        self.finish(folder).await
+        self.finish(folder).await?;
+        folder::leave_only(folder, self, before.as_ref()).await;
+        Ok(())
     }
 
     /// Writes the record alone: the rest is there.

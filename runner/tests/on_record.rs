@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use mkys_runner::{
-    Computation, Container, Direct, Executor, ExecutorError, Keep, LogLine, LogPlace, Observation,
-    Part, Plan, Ran, Record, Remains, ResultContent, RunName, Runner, Seen, SubmitError, Verdict,
+    Computation, Container, Direct, Executor, ExecutorError, Input, Keep, LogLine, LogPlace,
+    Observation, Part, Plan, Ran, Record, Remains, ResultContent, RunName, Runner, Seen,
+    SubmitError, Verdict,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc};
@@ -25,6 +26,8 @@ struct Quick {
     /// What is there when an owner comes.
     there: Vec<Plan>,
     destroys: bool,
+    /// The exit code of what is submitted.
+    code: i32,
     tells: mpsc::UnboundedSender<Seen>,
     seen: Mutex<Option<mpsc::UnboundedReceiver<Seen>>>,
 }
@@ -36,6 +39,7 @@ impl Quick {
             submitted: Arc::clone(submitted),
             there: Vec::new(),
             destroys,
+            code: 0,
             tells,
             seen: Mutex::new(Some(seen)),
         }
@@ -65,7 +69,7 @@ impl Executor for Quick {
 
     async fn submit(&self, plan: &Plan) -> Result<(), SubmitError> {
         self.submitted.fetch_add(1, Ordering::SeqCst);
-        self.ends(plan, 0);
+        self.ends(plan, self.code);
         Ok(())
     }
 
@@ -204,4 +208,33 @@ async fn a_record_whose_results_are_gone_is_of_no_use() {
     let run = next.compute(computation()).await.unwrap();
     run.finish().await.unwrap();
     assert_eq!(submitted.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_is_beside_a_record_is_what_it_tells_of() {
+    let (submitted, folder) = (Arc::default(), tempfile::tempdir().unwrap());
+    let compute = async |code, input: &str| {
+        let mut executor = Quick::new(&submitted, true);
+        executor.code = code;
+        let runner = runner(executor, folder.path()).await;
+        let mut computation = computation();
+        let path = input.parse().unwrap();
+        computation.inputs = [(path, Input::from(input))].into();
+        let run = runner.compute(computation).await.unwrap();
+        run.finish().await.unwrap();
+    };
+    let there = |path: &str| folder.path().join("one").join(path).exists();
+    compute(0, "a").await;
+    assert!(there("out/number") && there("in/a"));
+    compute(3, "b").await;
+    let record = Record::read(&folder.path().join("one")).await.unwrap();
+    assert!(matches!(record.verdict, Verdict::Failed(_)), "{record:?}");
+    assert!(there("in/b"));
+    assert!(!there("in/a") && !there("out/number"), "the earlier run's");
+    let all = std::fs::read_dir(folder.path().join("one")).unwrap();
+    let hidden = all.filter(|one| {
+        let name = one.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with('.')
+    });
+    assert_eq!(hidden.count(), 0);
 }

@@ -95,6 +95,7 @@ macro_rules! conformance {
                 }
                 on_record {
                     what_an_owner_did_not_live_to_tell_is_not_done_again,
+                    what_was_taken_over_can_be_run_again,
                 }
                 ownership {
                     a_name_is_had_once,

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use mkys_runner::{
-    Computation, Direct, Executor, ExecutorError, Keep, LogLine, LogPlace, Part, Plan, Ran, Record,
-    Remains, RunName, Runner, Seen, SubmitError, Verdict,
+    Computation, Direct, Executor, ExecutorError, Input, Keep, LogLine, LogPlace, Part, Plan, Ran,
+    Record, Remains, RunName, Runner, Seen, SubmitError, Verdict,
 };
 use tokio::sync::mpsc;
 
-use crate::bench::{Bench, line};
+use crate::bench::{Bench, line, until_running};
 
 /// An executor whose owner never gets to destroy anything.
 struct Kept<E>(E);
@@ -118,4 +118,29 @@ pub(crate) async fn what_an_owner_did_not_live_to_tell_is_not_done_again(bench: 
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     told(bench, &computation, folder.path(), &again).await;
+}
+
+pub(crate) async fn what_was_taken_over_can_be_run_again(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut computation = line(bench, "sleep 3; cat /mkys/in/a >/mkys/out/b");
+    computation.inputs = [("a".parse().unwrap(), Input::from("42"))].into();
+    computation.results = vec!["b".parse().unwrap()];
+    let first = keeping(bench.executor().await, folder.path()).await;
+    let run = first.compute(computation.clone()).await.unwrap();
+    until_running(&run).await;
+    drop(run);
+    first.close().await;
+    let second = keeping(bench.executor().await, folder.path()).await;
+    let run = second.run(&computation.name).unwrap();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+    second.close().await;
+
+    let mut replay = bench.mkys_run();
+    replay.arg("replay").arg(folder.path().join("one"));
+    replay.current_dir(folder.path());
+    let output = tokio::task::spawn_blocking(move || replay.output()).await;
+    let output = output.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.ends_with("the same as recorded\n"), "{said}");
 }

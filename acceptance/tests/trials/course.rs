@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hand::{Hand, Standing};
-use crate::owner::{LIMIT, Moment, Owner, start};
+use crate::owner::{self, LIMIT, Moment, Owner, start};
 use crate::tally::{Happened, Tally};
 use crate::trial::{Fate, STATES, Trial, When, Work};
 
@@ -139,9 +139,9 @@ impl<H: Hand> Course<'_, H> {
         Ok(went)
     }
 
-    /// How the run ended, if its owner wrote that down. Sessions have nothing to be kept.
+    /// How the run ended, if its owner wrote that down.
     fn on_record(&self) -> Option<Value> {
-        let file = self.folder.path().join("one/record.json");
+        let file = owner::record(&self.folder);
         serde_json::from_slice(&std::fs::read(file).ok()?).ok()
     }
 

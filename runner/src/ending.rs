@@ -1,7 +1,7 @@
 //! What is known of a run's end: put together and written down before anything of the run is destroyed, so that whoever is its owner
 //! next finds how it ended, with its results, and starts nothing anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -87,7 +87,7 @@ impl Ended {
         }
     }
 
-    fn is_unwritten(&mut self, folder: &std::path::Path, error: &std::io::Error) {
+    fn is_unwritten(&mut self, folder: &Path, error: &std::io::Error) {
         let words = format!(
             "its record can't be written to {}: {error}",
             folder.display()

@@ -48,6 +48,7 @@ use hub::Hub;
 use rooms::Rooms;
 
 pub use inspector::Inspector;
+pub use sweep::Furniture;
 
 /// Where a container finds its owner's socket and its first process.
 const OWNER_DIRECTORY: &str = "/.mkys/owner";
@@ -176,6 +177,16 @@ impl Engine {
             _tasks: tasks,
             _lock: lock,
         })
+    }
+
+    /// What the owner has beside its runs, for one that nobody comes back to.
+    #[must_use]
+    pub fn furniture(&self) -> Furniture {
+        Furniture {
+            docker: self.docker.clone(),
+            owner: self.settings.owner.clone(),
+            directory: self.settings.directory.clone(),
+        }
     }
 
     fn container(&self, run: &RunName) -> String {

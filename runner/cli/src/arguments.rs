@@ -183,7 +183,7 @@ pub(crate) struct SessionArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Through an edge")]
 pub(crate) struct WayArguments {
-    /// The edge's API, such as https://edge.example.org:8600; without one, players go to the session's own address, and `idle` does not
+    /// Where the edge's API is, with its scheme and port; without one, players go to the session's own address, and `idle` does not
     /// count: nobody can tell whether somebody plays
     #[arg(long, requires = "edge_listener", value_name = "URL")]
     pub(crate) edge_url: Option<String>,

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Executors, ReplayArguments, RunArguments, SessionArguments};
-use crate::executor::{self, Connected};
+use crate::executor::{self, Connected, MadeUp};
 use crate::progress::{Progress, say};
 use crate::way;
 
@@ -49,8 +49,18 @@ async fn compute(
     json: bool,
 ) -> Result<(ExitCode, Run)> {
     match executor::connect(at).await? {
-        Connected::Engine(engine, _directory) => compute_on(*engine, computation, keep, json).await,
+        Connected::Engine(engine, made_up) => {
+            let done = compute_on(*engine, computation, keep, json).await;
+            leaves(made_up).await;
+            done
+        }
         Connected::Kubernetes(cluster) => compute_on(*cluster, computation, keep, json).await,
+    }
+}
+
+async fn leaves(made_up: Option<MadeUp>) {
+    if let Some(made_up) = made_up {
+        made_up.leaves().await;
     }
 }
 
@@ -152,7 +162,11 @@ pub(crate) async fn session(at: &Executors, arguments: SessionArguments) -> Resu
 /// Plays a session to its end, on whatever runs are on.
 async fn play(at: &Executors, session: Session, door: impl Door, json: bool) -> Result<ExitCode> {
     match executor::connect(at).await? {
-        Connected::Engine(engine, _directory) => play_on(*engine, session, door, json).await,
+        Connected::Engine(engine, made_up) => {
+            let done = play_on(*engine, session, door, json).await;
+            leaves(made_up).await;
+            done
+        }
         Connected::Kubernetes(cluster) => play_on(*cluster, session, door, json).await,
     }
 }

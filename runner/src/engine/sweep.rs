@@ -25,6 +25,8 @@ const LOCK: &str = "rooms.lock";
 const TAKEN_AWAY: Duration = Duration::from_secs(30);
 /// Between two looks whether it has gone.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long an owner that ends sees to its own.
+const AT_THE_END: Duration = Duration::from_secs(5);
 /// How long somebody who listens at an owner's socket may take to answer the call.
 const CALL: Duration = Duration::from_secs(1);
 
@@ -64,37 +66,80 @@ pub(super) async fn sweep(docker: &Docker, own: &Owner, directory: &Path) {
 }
 
 async fn try_sweep(docker: &Docker, own: &Owner, directory: &Path) -> Result<(), Error> {
-    let label = body::room_label(directory);
-    let filters = HashMap::from([("label".to_owned(), vec![label])]);
-    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-    let rooms = docker.list_networks(Some(options)).await?;
-    if rooms.is_empty() {
-        return Ok(());
-    }
-    let used: HashSet<String> = watch::listed(docker, None)
-        .await?
-        .into_iter()
-        .flat_map(body::networks)
-        .collect();
     let mut gone: HashMap<Owner, bool> = HashMap::new();
-    for (name, owner) in rooms.into_iter().filter_map(of_whom) {
-        if owner == *own || used.contains(&name) {
+    for (name, owner) in empty(docker, directory).await? {
+        if owner == *own {
             continue;
         }
         let is_gone = match gone.get(&owner) {
             Some(is_gone) => *is_gone,
             None => is_gone(&directory.join(owner.as_str()).join(SOCKET)).await,
         };
-        if is_gone && let Ok(_alone) = lock(directory, FlockOperation::NonBlockingLockExclusive) {
-            // an engine takes none away that a container is in
-            match docker.remove_network(&name).await {
-                Ok(()) => tracing::info!(name, "a network of an owner that is gone is taken away"),
-                Err(error) => tracing::debug!(name, %error, "a network is left"),
-            }
+        if is_gone {
+            take_away(docker, directory, &name).await;
         }
         gone.insert(owner, is_gone);
     }
     Ok(())
+}
+
+/// The rooms of a directory's owners that no container is in, and whose they are.
+async fn empty(docker: &Docker, directory: &Path) -> Result<Vec<(String, Owner)>, Error> {
+    let label = body::room_label(directory);
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let rooms = docker.list_networks(Some(options)).await?;
+    if rooms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let used: HashSet<String> = watch::listed(docker, None)
+        .await?
+        .into_iter()
+        .flat_map(body::networks)
+        .collect();
+    let rooms = rooms.into_iter().filter_map(of_whom);
+    Ok(rooms.filter(|(name, _)| !used.contains(name)).collect())
+}
+
+/// Takes a room away, unless somebody enters one. An engine takes none away that a container is in.
+async fn take_away(docker: &Docker, directory: &Path, name: &str) {
+    let Ok(_alone) = lock(directory, FlockOperation::NonBlockingLockExclusive) else {
+        return;
+    };
+    match docker.remove_network(name).await {
+        Ok(()) => tracing::info!(name, "a network that nobody needs is taken away"),
+        Err(error) => tracing::debug!(name, %error, "a network is left"),
+    }
+}
+
+/// The networks of an owner that was made up for one run.
+#[derive(Clone, Debug)]
+pub struct Furniture {
+    pub(super) docker: Docker,
+    pub(super) owner: Owner,
+    pub(super) directory: PathBuf,
+}
+
+impl Furniture {
+    /// Takes away those that no container is in, within a few seconds. Whoever starts next takes away what is left.
+    pub async fn take_away(&self) {
+        let Self {
+            docker,
+            owner,
+            directory,
+        } = self;
+        let taken = async {
+            for (name, whose) in empty(docker, directory).await? {
+                if whose == *owner {
+                    take_away(docker, directory, &name).await;
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(AT_THE_END, taken).await {
+            tracing::debug!(%error, "the owner's networks can't be looked for");
+        }
+    }
 }
 
 fn of_whom(room: Network) -> Option<(String, Owner)> {

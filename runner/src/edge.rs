@@ -138,23 +138,33 @@ impl Door for EdgeDoor {
                 return Ok(Vec::new());
             }
             let names = runs.iter().map(RunName::as_str);
-            let renewed = self.client.renew_sessions(names).await;
-            let renewed = renewed.map_err(|error| self.error(&error))?;
+            let renewed = match self.client.renew_sessions(names).await {
+                Ok(renewed) => renewed,
+                Err(error) if is_refusal(&error) => {
+                    // nobody is sent to any of them any more, so nobody uses them
+                    tracing::warn!(%error, "the edge has no ways for this owner any more");
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(self.error(&error)),
+            };
+            let mut used = Vec::new();
             for lost in &renewed.unknown {
                 // the edge lost it, or was away for longer than it lived: its players have to connect again
-                let spec = self
-                    .opened()
-                    .iter()
-                    .find(|(run, _)| run.as_str() == lost)
-                    .map(|(_, spec)| spec.clone());
-                if let Some(spec) = spec {
-                    let put = self.client.put_session(lost, &spec).await;
-                    put.map_err(|error| self.error(&error))?;
+                let found = self.opened().iter().find_map(|(run, spec)| {
+                    (run.as_str() == lost).then(|| (run.clone(), spec.clone()))
+                });
+                let Some((run, spec)) = found else { continue };
+                if let Err(error) = self.client.put_session(lost, &spec).await {
+                    tracing::warn!(%run, %error, "the way to it can't be made again");
+                    if !is_refusal(&error) {
+                        // whether anybody uses it nobody can tell now
+                        used.push((run, Duration::ZERO));
+                    }
                 }
             }
             let sessions = self.client.sessions().await;
             let sessions = sessions.map_err(|error| self.error(&error))?;
-            let used = sessions.into_iter().filter_map(|status| {
+            used.extend(sessions.into_iter().filter_map(|status| {
                 let run = status.session.name.parse().ok()?;
                 let idle = match status.connections {
                     0 => status.idle_s,
@@ -162,8 +172,8 @@ impl Door for EdgeDoor {
                     _ => 0,
                 };
                 Some((run, Duration::from_secs(idle)))
-            });
-            Ok(used.collect())
+            }));
+            Ok(used)
         })
     }
 
@@ -174,4 +184,16 @@ impl Door for EdgeDoor {
     fn renew_every(&self) -> Duration {
         Duration::from_secs(u64::from(self.ttl_s) / 6)
     }
+}
+
+/// Whether the edge itself said no: asked again, it says so again, and there is no way.
+const fn is_refusal(error: &EdgeError) -> bool {
+    matches!(
+        error,
+        EdgeError::Token { .. }
+            | EdgeError::Forbidden { .. }
+            | EdgeError::NotFound { .. }
+            | EdgeError::Conflict { .. }
+            | EdgeError::Invalid { .. }
+    )
 }

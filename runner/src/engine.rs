@@ -10,6 +10,7 @@ mod hub;
 mod images;
 mod inspector;
 mod rooms;
+mod sweep;
 mod triage;
 mod watch;
 
@@ -41,11 +42,13 @@ use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::record::Ran;
 use crate::spec::{Owner, RunName};
+use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
 use rooms::Rooms;
 
 pub use inspector::Inspector;
+pub use sweep::Furniture;
 
 /// Where a container finds its owner's socket and its first process.
 const OWNER_DIRECTORY: &str = "/.mkys/owner";
@@ -79,6 +82,10 @@ pub struct EngineSettings {
     /// is enough for 4,096 of each kind at once.
     #[builder(default = ROOMS)]
     pub networks: Ipv4Net,
+    /// How much of each run's log is kept, in MiB: 48 by default, about what a kubelet keeps. Of a longer one the engine has the latest, and
+    /// whoever follows it may miss some lines whenever the engine begins anew.
+    #[builder(default = 48)]
+    pub log_mib: u32,
     /// A directory that holds secrets: each a directory of its name with a file for each of its keys.
     #[builder(into)]
     pub secrets: Option<PathBuf>,
@@ -154,14 +161,32 @@ impl Engine {
             settings.owner.clone(),
             Arc::clone(&hub),
         ));
+        let (engine, owner) = (docker.clone(), settings.owner.clone());
+        let at = settings.directory.clone();
+        // nobody waits for that
+        tasks.spawn(async move { sweep::sweep(&engine, &owner, &at).await });
         Ok(Self {
             docker,
-            rooms: Rooms::new(settings.owner.clone(), settings.networks),
+            rooms: Rooms::new(
+                settings.owner.clone(),
+                settings.networks,
+                settings.directory.clone(),
+            ),
             settings,
             hub,
             _tasks: tasks,
             _lock: lock,
         })
+    }
+
+    /// What the owner has beside its runs, for one that nobody comes back to.
+    #[must_use]
+    pub fn furniture(&self) -> Furniture {
+        Furniture {
+            docker: self.docker.clone(),
+            owner: self.settings.owner.clone(),
+            directory: self.settings.directory.clone(),
+        }
     }
 
     fn container(&self, run: &RunName) -> String {
@@ -201,19 +226,41 @@ impl Engine {
         })
     }
 
-    /// A room for a run that is reached or that reaches out.
-    async fn room(&self, plan: &Plan) -> Result<Option<String>, SubmitError> {
+    /// A room for a run that is reached or that reaches out, which nobody takes away while it is being entered.
+    async fn room(&self, plan: &Plan) -> Result<Option<(String, File)>, SubmitError> {
         let is_open = plan.container.egress;
         if !is_open && !matches!(plan.work, Work::Session { .. }) {
             return Ok(None);
         }
-        let entered = self.rooms.enter(&self.docker, &plan.name, is_open).await;
-        entered.map(Some).map_err(|error| match error {
-            rooms::RoomError::Refused(failure) => SubmitError::Refused(failure),
+        match self.enter(plan).await {
+            Err(rooms::RoomError::Full(_)) => {
+                let EngineSettings {
+                    owner, directory, ..
+                } = &self.settings;
+                sweep::sweep(&self.docker, owner, directory).await;
+                self.rooms.look_again();
+                self.enter(plan).await
+            }
+            entered => entered,
+        }
+        .map(Some)
+        .map_err(|error| match error {
+            rooms::RoomError::Full(failure) => SubmitError::Refused(failure),
+            rooms::RoomError::Lock(error) => {
+                SubmitError::Executor(self.error("enter a network", error))
+            }
             rooms::RoomError::Engine(error) => {
                 SubmitError::Executor(self.error("make a network", error))
             }
         })
+    }
+
+    async fn enter(&self, plan: &Plan) -> Result<(String, File), rooms::RoomError> {
+        let entering = sweep::entering(&self.settings.directory).await;
+        let entering = entering.map_err(rooms::RoomError::Lock)?;
+        let is_open = plan.container.egress;
+        let room = self.rooms.enter(&self.docker, &plan.name, is_open).await?;
+        Ok((room, entering))
     }
 
     /// Creates and starts the container of a run whose image is there.
@@ -221,7 +268,8 @@ impl Engine {
         let name = self.container(&plan.name);
         let token = Uuid::new_v4().to_string();
         let room = self.room(plan).await?;
-        let create = body::create(&self.settings, plan, image, &token, room.as_deref())
+        let network = room.as_ref().map(|(network, _)| network.as_str());
+        let create = body::create(&self.settings, plan, image, &token, network)
             .map_err(SubmitError::Refused)?;
         self.hub.expect(plan, &token);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
@@ -280,6 +328,29 @@ impl Engine {
         }
     }
 
+    /// Starts a container that whoever created it did not live to start. One that can't be started holds none of the others back.
+    async fn start_late(&self, run: &RunName) -> Result<(), ExecutorError> {
+        let name = self.container(run);
+        let started = self
+            .docker
+            .start_container(&name, None::<StartContainerOptions>);
+        match started.await {
+            Ok(()) => Ok(()),
+            // the engine answered: it is this container's affair
+            Err(error) if triage::status(&error).is_some() => {
+                tracing::warn!(container = name, %error, "it was created and can't be started");
+                let words = || format!("{name} was created and can't be started: {error}");
+                let seen = match triage::refusal(&error).filter(|_| !triage::is_absent(&error)) {
+                    Some(failure) => Observation::Failed(failure),
+                    None => Observation::Missing { words: words() },
+                };
+                self.hub.see(run, seen);
+                Ok(())
+            }
+            Err(error) => Err(self.error(format!("start {name}"), error)),
+        }
+    }
+
     /// What is known of a run that is gone.
     fn forget(&self, run: &RunName) {
         self.hub.forget(run);
@@ -317,13 +388,7 @@ impl Executor for Engine {
         for found in &found {
             self.take_over(found);
             if found.is_only_created {
-                let name = self.container(&found.plan.name);
-                let started = self
-                    .docker
-                    .start_container(&name, None::<StartContainerOptions>);
-                started
-                    .await
-                    .map_err(|error| self.error(format!("start {name}"), error))?;
+                self.start_late(&found.plan.name).await?;
             }
         }
         Ok(found.into_iter().map(|found| found.plan).collect())

@@ -52,6 +52,8 @@ pub use settings::{KubernetesError, KubernetesSettings, Place, Reach};
 const ANSWER: Duration = Duration::from_secs(30);
 /// How often a call is asked again that nobody else asks again; ten seconds in all.
 const TRIES: usize = 8;
+/// How long it may take to tell its time; leases are renewed without that then.
+const TELLS_TIME: Duration = Duration::from_secs(5);
 /// Leases that are renewed at once.
 const AT_ONCE: usize = 16;
 /// Beside its grace period, how long what is left of a run may take to go away before it is looked for again.
@@ -216,6 +218,16 @@ impl Kubernetes {
             self.hub.see(&plan.name, triage::podless(&name));
         }
         Ok(())
+    }
+
+    /// Asks for the time that leases are counted by. Whether this machine was suspended since nobody here can tell: one that is a guest
+    /// has no clock of its own that went on.
+    async fn look_at_the_clock(&self) {
+        let client = self.jobs.clone().into_client();
+        match answered(TELLS_TIME, settings::ask(&client)).await {
+            Ok((_, said)) => self.clock.learn(said),
+            Err(error) => tracing::debug!(%error, "the cluster's time is carried on"),
+        }
     }
 
     async fn renew_one(&self, run: &RunName) -> Result<(), ExecutorError> {
@@ -390,6 +402,9 @@ impl Executor for Kubernetes {
     }
 
     async fn renew(&self, runs: &[RunName]) -> Result<(), ExecutorError> {
+        if !runs.is_empty() {
+            self.look_at_the_clock().await;
+        }
         // collected, since a stream of borrowed names is of no use to a task
         let renewed: Vec<_> = runs.iter().map(|run| self.renew_one(run)).collect();
         let renewed: Vec<_> = stream::iter(renewed)

@@ -30,8 +30,10 @@
 mod attempts;
 mod door;
 mod edge;
+mod ending;
 pub mod engine;
 mod executor;
+mod folder;
 mod frames;
 pub mod kubernetes;
 mod life;

@@ -6,26 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use crate::ending::{self, Ended};
 use crate::executor::{Executor, Remains, SubmitError};
-use crate::log::LogLine;
 use crate::outcome::{Outcome, Receipt};
 use crate::plan::{Plan, Work};
-use crate::record::{Phase, Ran, Record, Times};
-use crate::result::{self, Keep, NotTaken, ResultFile};
+use crate::record::{Phase, Record, Times};
+use crate::result::{self, NotTaken, ResultFile};
 use crate::run::Published;
 use crate::runner::Shared;
 use crate::state::{Event, Observation, State};
 use crate::verdict::{Cause, Failure, Verdict};
 use crate::words::words;
-
-/// The last lines of its log that an outcome has.
-const LOG_LINES: usize = 100;
-/// How long the log may take before a run is destroyed without it.
-const LOG: Duration = Duration::from_secs(10);
 
 /// What a run's life is told from outside.
 #[derive(Debug)]
@@ -47,15 +41,10 @@ enum Done {
     Answered(String),
     Taken(Vec<ResultFile>),
     NotTaken(Failure),
-    Destroyed(Destroyed),
-}
-
-/// What there was of a run.
-#[derive(Default)]
-struct Destroyed {
-    gone: Vec<Remains>,
-    log: Vec<LogLine>,
-    ran: Option<Ran>,
+    /// How it ended is written down, and nobody is sent to it any more.
+    Recorded(Box<Ended>),
+    /// Nothing of it is left; this was there.
+    Destroyed(Vec<Remains>),
 }
 
 type Action = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -82,6 +71,8 @@ struct Life<E> {
     phases: Vec<Phase>,
     /// Since when it is in its phase.
     entered: Timestamp,
+    /// What is on record of its end. Nothing of it is destroyed before that.
+    ended: Option<Box<Ended>>,
     doing: Doing,
 }
 
@@ -98,7 +89,7 @@ pub(crate) async fn see_through<E: Executor>(
         submitted: plan.submitted,
         began: None,
         ended: None,
-        gone: now,
+        gone: None,
     };
     let mut life = Life {
         shared,
@@ -110,9 +101,15 @@ pub(crate) async fn see_through<E: Executor>(
         is_there,
         is_another: false,
         results: Vec::new(),
+        ended: None,
         doing: Doing::Nothing,
     };
-    if !is_there {
+    if let Some(record) = ending::left(&life.shared.keep, &life.plan, is_there).await {
+        tracing::info!(run = %life.plan.name, "how it ended is on record, and was not told yet");
+        life.state = State::recorded(now, record.verdict.clone());
+        let ended = Ended::again(&life.shared, record).await;
+        life.is_on_record(Box::new(ended), &publish);
+    } else if !is_there {
         // an image takes its time, which is not the executor's silence
         let waits = Observation::Waiting {
             cause: Cause::ImageRefused,
@@ -120,7 +117,7 @@ pub(crate) async fn see_through<E: Executor>(
         };
         life.happened(&Event::Seen(waits), &publish);
     }
-    let destroyed = loop {
+    let gone = loop {
         life.act();
         let until = life.state.until(&life.plan.limits);
         let now = Timestamp::now();
@@ -133,7 +130,7 @@ pub(crate) async fn see_through<E: Executor>(
         let event = tokio::select! {
             done = life.done() => match life.did(done, &publish) {
                 Ok(event) => event,
-                Err(destroyed) => break destroyed,
+                Err(gone) => break gone,
             },
             Some(told) = told.recv() => Some(match told {
                 Told::Seen(observation) => Event::Seen(observation),
@@ -146,8 +143,13 @@ pub(crate) async fn see_through<E: Executor>(
         }
     };
     life.happened(&Event::Absent, &publish);
-    let outcome = life.over(destroyed).await;
-    publish.send_modify(|published| published.outcome = Some(Arc::new(outcome)));
+    let Some(outcome) = life.over(gone).await else {
+        return;
+    };
+    publish.send_modify(|published| {
+        published.record = None;
+        published.outcome = Some(Arc::new(outcome));
+    });
 }
 
 impl<E: Executor> Life<E> {
@@ -156,7 +158,8 @@ impl<E: Executor> Life<E> {
         let next = self.state.clone().next(event, now, &self.plan.limits);
         if next != self.state {
             tracing::info!(run = %self.plan.name, state = ?next, "goes on");
-            if next.phase() != self.state.phase() {
+            let is_new = next.phase() != self.state.phase();
+            if is_new {
                 self.phases.push(Phase {
                     name: self.state.phase().to_owned(),
                     lasted: now.duration_since(self.entered),
@@ -169,50 +172,61 @@ impl<E: Executor> Life<E> {
                 State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
                 _ => {}
             }
+            let opens = is_new && next.wants().route;
             publish.send_modify(|published| published.state = next);
+            if opens {
+                self.shared.opened.notify_one();
+            }
         }
     }
 
-    /// Nothing is left of it: what is known is put together, and written down where results are kept on the disk.
-    async fn over(self, destroyed: Destroyed) -> Outcome {
-        let Destroyed { gone, log, ran } = destroyed;
-        let at = Timestamp::now();
-        let lost = || Verdict::Lost {
-            words: "it was destroyed".to_owned(),
-        };
-        let verdict = self.state.verdict().cloned().unwrap_or_else(lost);
-        let record = Record {
-            plan: self.plan,
-            ran,
-            times: Times {
-                gone: at,
-                ..self.times
-            },
-            phases: self.phases,
-            verdict: verdict.clone(),
-            results: self.results.clone(),
-            runner: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let mut unwritten = None;
-        if let Keep::Directory(directory) = &self.shared.keep {
-            let folder = directory.join(record.plan.name.as_str());
-            if let Err(error) = record.write(&folder).await {
-                let words = format!(
-                    "its record can't be written to {}: {error}",
-                    folder.display()
-                );
-                tracing::error!(run = %record.plan.name, "{words}");
-                unwritten = Some(words);
-            }
-        }
-        Outcome {
+    /// How it ended, if that is certain and nobody has written it down.
+    fn unrecorded(&self) -> Option<&Verdict> {
+        self.state.verdict().filter(|_| self.ended.is_none())
+    }
+
+    /// What is known of it now that its end is.
+    fn known(&mut self, verdict: Verdict) -> Record {
+        Record {
+            plan: self.plan.clone(),
+            ran: None,
+            times: self.times.clone(),
+            phases: std::mem::take(&mut self.phases),
             verdict,
-            results: self.results,
+            results: std::mem::take(&mut self.results),
+            runner: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn is_on_record(&mut self, ended: Box<Ended>, publish: &watch::Sender<Published>) {
+        let (state, record) = (self.state.clone(), Arc::new(ended.record.clone()));
+        publish.send_modify(|published| {
+            published.state = state;
+            published.record = Some(record);
+        });
+        self.ended = Some(ended);
+    }
+
+    /// Nothing is left of it, which completes its record.
+    async fn over(self, gone: Vec<Remains>) -> Option<Outcome> {
+        let mut ended = self.ended?;
+        let at = Timestamp::now();
+        ended.record.times.gone = Some(at);
+        ended.record.phases.extend(self.phases);
+        ended.finish(&self.shared.keep).await;
+        let Ended {
+            record,
+            log,
+            unwritten,
+        } = *ended;
+        Some(Outcome {
+            verdict: record.verdict.clone(),
+            results: record.results.clone(),
             log,
             record,
             unwritten,
             receipt: Receipt { at, gone },
-        }
+        })
     }
 
     /// Begins what the state wants, unless something is being done that has to go on.
@@ -226,10 +240,12 @@ impl<E: Executor> Life<E> {
             return;
         }
         let (shared, plan) = (Arc::clone(&self.shared), self.plan.clone());
-        self.doing = if wants.destroy && self.is_another {
-            Doing::Going(Box::pin(std::future::ready(Done::Destroyed(
-                Destroyed::default(),
-            ))))
+        self.doing = if let Some(verdict) = self.unrecorded().cloned() {
+            let record = self.known(verdict);
+            Doing::Going(Box::pin(record_it(shared, record, self.is_another)))
+        } else if wants.destroy && self.is_another {
+            let nothing = Done::Destroyed(Vec::new());
+            Doing::Going(Box::pin(std::future::ready(nothing)))
         } else if wants.destroy {
             Doing::Going(Box::pin(destroy(shared, plan)))
         } else if wants.result {
@@ -256,7 +272,7 @@ impl<E: Executor> Life<E> {
         &mut self,
         done: Done,
         publish: &watch::Sender<Published>,
-    ) -> Result<Option<Event>, Destroyed> {
+    ) -> Result<Option<Event>, Vec<Remains>> {
         self.doing = Doing::Nothing;
         Ok(match done {
             Done::Prepared => {
@@ -280,7 +296,11 @@ impl<E: Executor> Life<E> {
                 Some(Event::Taken(Ok(())))
             }
             Done::NotTaken(failure) => Some(Event::Taken(Err(failure))),
-            Done::Destroyed(destroyed) => return Err(destroyed),
+            Done::Recorded(ended) => {
+                self.is_on_record(ended, publish);
+                None
+            }
+            Done::Destroyed(gone) => return Err(gone),
         })
     }
 }
@@ -320,6 +340,7 @@ async fn prepare<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
 }
 
 async fn submit<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+    ending::keep_inputs(&shared.keep, &plan).await;
     let mut waits = again();
     loop {
         match shared.executor.submit(&plan).await {
@@ -394,20 +415,22 @@ async fn open<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     }
 }
 
-async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
-    if let Work::Session { .. } = plan.work {
-        close(&shared, &plan).await;
+/// Writes down how a run ended, and closes the way to it meanwhile.
+async fn record_it<E: Executor>(shared: Arc<Shared<E>>, record: Record, is_another: bool) -> Done {
+    if is_another {
+        return Done::Recorded(Box::new(Ended::of_nothing(&shared.keep, record)));
     }
-    let ran = tokio::time::timeout(LOG, shared.executor.ran(&plan)).await;
-    let ran = ran.unwrap_or_default();
-    // before it is gone: whoever looks for the reason of a failure looks there first
-    let log = tokio::time::timeout(LOG, last_lines(&shared, &plan))
-        .await
-        .unwrap_or_default();
+    let plan = record.plan.clone();
+    // an edge that is away holds no record back
+    let (ended, ()) = tokio::join!(Ended::of(&shared, record), close(&shared, &plan));
+    Done::Recorded(Box::new(ended))
+}
+
+async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     let mut waits = again();
     loop {
         match shared.executor.destroy(&plan).await {
-            Ok(gone) => return Done::Destroyed(Destroyed { gone, log, ran }),
+            Ok(gone) => return Done::Destroyed(gone),
             Err(error) => pause(&mut waits, &error, &plan, "it can't be destroyed").await,
         }
     }
@@ -416,6 +439,9 @@ async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
 /// Closes the way to a session: nobody is sent to what is about to end. One that nobody renews ends by itself, so what can't be closed
 /// until then need not be.
 async fn close<E: Executor>(shared: &Shared<E>, plan: &Plan) {
+    if !matches!(plan.work, Work::Session { .. }) {
+        return;
+    }
     let lasts = SignedDuration::try_from(shared.door.lasts()).unwrap_or(SignedDuration::MAX);
     let until = Timestamp::now().saturating_add(lasts);
     let until = until.unwrap_or(Timestamp::MAX);
@@ -427,17 +453,4 @@ async fn close<E: Executor>(shared: &Shared<E>, plan: &Plan) {
         }
         pause(&mut waits, &error, plan, "the way to it can't be closed").await;
     }
-}
-
-async fn last_lines<E: Executor>(shared: &Shared<E>, plan: &Plan) -> Vec<LogLine> {
-    let mut lines = shared.executor.logs(&plan.name, None, false);
-    let mut last = std::collections::VecDeque::with_capacity(LOG_LINES);
-    // one that was never started has none, and that is no failure
-    while let Some(Ok(line)) = lines.next().await {
-        if last.len() == LOG_LINES {
-            last.pop_front();
-        }
-        last.push_back(line);
-    }
-    last.into()
 }

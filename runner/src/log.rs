@@ -30,6 +30,10 @@ pub struct LogLine {
 /// from two threads, so a line may have an earlier time than the one before it.
 const DISORDER: SignedDuration = SignedDuration::from_secs(1);
 
+/// The most bytes of a line that are kept until it ends: what is longer comes in pieces, each as a line of its own. A program that
+/// never ends its line takes no more than that of its owner's memory.
+pub(crate) const LONGEST: usize = 64 * 1024;
+
 /// A part of a line, as an executor gives it.
 #[derive(Debug)]
 struct Part {
@@ -41,7 +45,7 @@ struct Part {
 /// Puts lines together as their parts come, finds their places, and leaves out what is before the place that reading is taken up at.
 ///
 /// What a program wrote of a line before it went on with it comes by itself. Whoever takes reading up between such parts misses those
-/// that came before.
+/// that came before. A line that is too long is given in pieces.
 #[derive(Debug)]
 pub(crate) struct Reading {
     /// The place that reading is taken up at, for as long as its line has not come.
@@ -85,7 +89,7 @@ impl Reading {
         let text = text.to_owned();
         let part = Part { place, error, text };
         let Some(sought) = self.sought else {
-            return self.put(part).into_iter().collect();
+            return self.put(part);
         };
         if place == sought {
             self.sought = None;
@@ -105,28 +109,30 @@ impl Reading {
     fn give_held(&mut self) -> Vec<LogLine> {
         self.sought = None;
         let held = std::mem::take(&mut self.held);
-        held.into_iter().filter_map(|part| self.put(part)).collect()
+        held.into_iter().flat_map(|part| self.put(part)).collect()
     }
 
-    fn put(&mut self, part: Part) -> Option<LogLine> {
+    /// Adds a part to its line. Gives the line once it is whole, and what is too long of it before.
+    fn put(&mut self, part: Part) -> Vec<LogLine> {
         let Part { place, error, text } = part;
         let begun = &mut self.begun[usize::from(error)];
         let (_, mut line) = begun.take().unwrap_or((place, String::new()));
-        match text.strip_suffix('\n') {
-            Some(end) => {
-                line.push_str(end.strip_suffix('\r').unwrap_or(end));
-                Some(LogLine {
-                    place,
-                    error,
-                    text: line,
-                })
-            }
-            None => {
-                line.push_str(&text);
-                *begun = Some((place, line));
-                None
-            }
+        let is_whole = text.ends_with('\n');
+        let text = text.strip_suffix('\n').map_or(text.as_str(), |text| {
+            text.strip_suffix('\r').unwrap_or(text)
+        });
+        line.push_str(text);
+        let mut lines = Vec::new();
+        let given = |text: String| LogLine { place, error, text };
+        while line.len() > LONGEST {
+            let rest = line.split_off(line.floor_char_boundary(LONGEST));
+            lines.push(given(std::mem::replace(&mut line, rest)));
         }
+        match is_whole {
+            true => lines.push(given(line)),
+            false => *begun = Some((place, line)),
+        }
+        lines
     }
 
     /// What is left at the end: what was held, and what was written of lines that never became whole.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::fs;
 
+use crate::folder;
 use crate::plan::{Content, Plan, Work};
-use crate::result::ResultFile;
+use crate::result::{ResultContent, ResultFile};
 use crate::verdict::Verdict;
 use crate::whole::Whole;
 
@@ -19,7 +20,7 @@ pub const RECORD: &str = "record.json";
 /// The file that describes it to others, as RO-Crate has it.
 const CRATE: &str = "ro-crate-metadata.json";
 /// Where inputs and results are, beside the record.
-const INPUTS: &str = "in";
+pub(crate) const INPUTS: &str = "in";
 const RESULTS: &str = "out";
 
 /// The record of a run.
@@ -66,8 +67,9 @@ pub struct Times {
     /// It was known how it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended: Option<Timestamp>,
-    /// Nothing of it was left.
-    pub gone: Timestamp,
+    /// Nothing of it was left. Not known while it is being destroyed: a record is written before that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gone: Option<Timestamp>,
 }
 
 /// A phase of a run.
@@ -167,7 +169,7 @@ impl Record {
             json!({
                 "@id": "./", "@type": "Dataset", "name": format!("Computation {name}"),
                 "description": format!("What {} made of its inputs, and how it was run.", self.plan.container.image),
-                "datePublished": self.times.gone.to_string(),
+                "datePublished": self.ended().to_string(),
                 "license": "not stated: that of the code and of its inputs holds",
                 "conformsTo": { "@id": "https://w3id.org/ro/wfrun/process/0.5" },
                 "hasPart": parts, "mentions": { "@id": "#run" },
@@ -198,12 +200,17 @@ impl Record {
         })
     }
 
+    /// When it was known how it ended; nobody writes a record before that.
+    fn ended(&self) -> Timestamp {
+        self.times.ended.unwrap_or(self.times.submitted)
+    }
+
     fn action(&self, objects: &[Value], results: &[Value]) -> Value {
         let mut action = json!({
             "@id": "#run", "@type": "CreateAction", "name": format!("Run of {}", self.plan.name),
             "instrument": { "@id": "#command" }, "agent": { "@id": "#runner" },
             "containerImage": { "@id": "#image" }, "object": objects, "result": results,
-            "endTime": self.times.ended.unwrap_or(self.times.gone).to_string(),
+            "endTime": self.ended().to_string(),
             "actionStatus": { "@id": match self.verdict {
                 Verdict::Succeeded => "http://schema.org/CompletedActionStatus",
                 Verdict::Failed(_) | Verdict::Lost { .. } => "http://schema.org/FailedActionStatus",
@@ -242,26 +249,52 @@ impl Record {
         value
     }
 
-    fn inputs(&self) -> BTreeMap<FilePath, Content> {
+    pub(crate) fn inputs(&self) -> BTreeMap<FilePath, Content> {
         match &self.plan.work {
             Work::Computation { inputs, .. } => inputs.clone(),
             Work::Session { .. } => BTreeMap::new(),
         }
     }
 
-    /// Writes the record, its description and the inputs into the folder of the run's results.
-    pub(crate) async fn write(&self, folder: &Path) -> std::io::Result<()> {
-        for (path, content) in self.inputs() {
-            let Some(bytes) = content.bytes else {
-                continue;
-            };
-            let place = folder.join(INPUTS).join(&path);
-            Whole::write(&place, &bytes).await?;
-        }
-        let record = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
-        Whole::write(&folder.join(RECORD), &record).await?;
+    /// Writes the inputs, the description and the record into the folder of the run's results. The record is the last: whoever finds it
+    /// finds the rest. What an earlier run of that name left there goes.
+    pub(crate) async fn write(&mut self, folder: &Path) -> std::io::Result<()> {
+        let before = Self::read(folder).await.ok();
+        folder::put_inputs(folder, &mut self.plan).await?;
         let about = serde_json::to_vec_pretty(&self.ro_crate()).map_err(std::io::Error::other)?;
-        Whole::write(&folder.join(CRATE), &about).await
+        Whole::write(&folder.join(CRATE), &about).await?;
+        self.finish(folder).await?;
+        folder::leave_only(folder, self, before.as_ref()).await;
+        Ok(())
+    }
+
+    /// Writes the record alone: the rest is there.
+    pub(crate) async fn finish(&self, folder: &Path) -> std::io::Result<()> {
+        let record = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
+        Whole::write(&folder.join(RECORD), &record).await
+    }
+
+    /// The record of a run whose owner was killed before it had told its end, with the results beside it. `is_there`: whether something
+    /// of the run is there yet. Where nothing is, the same work under the same name is what was not told.
+    pub(crate) async fn left(folder: &Path, plan: &Plan, is_there: bool) -> Option<Self> {
+        let mut record = Self::read(folder).await.ok()?;
+        let is_its = match is_there {
+            true => record.plan == *plan,
+            false => record.plan.is_same_as(plan),
+        };
+        if record.times.gone.is_some() || !is_its {
+            return None;
+        }
+        for result in &mut record.results {
+            let place = results_of(folder).join(&result.path);
+            let there = fs::metadata(&place).await.ok()?;
+            // somebody took it away meanwhile: what is on record is of no use without it
+            if there.len() != result.length {
+                return None;
+            }
+            result.content = ResultContent::File(place);
+        }
+        Some(record)
     }
 }
 

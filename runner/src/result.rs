@@ -45,10 +45,11 @@ pub enum ResultContent {
 /// Where results are kept.
 #[derive(Clone, Debug, Default)]
 pub enum Keep {
-    /// In memory.
+    /// In memory. They are gone with the process: [`Run::recorded`](crate::Run::recorded) gives them before the run is destroyed.
     #[default]
     Memory,
-    /// In a directory, in one of the run's name, with the run's inputs and its record beside them.
+    /// In a directory, in one of the run's name, with the run's inputs and its record beside them: all of it before the run is destroyed,
+    /// so that an owner that is killed meanwhile loses nothing.
     Directory(PathBuf),
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use crate::life::Told;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::spec::RunName;
 use crate::state::{Event, State};
 
@@ -16,6 +17,8 @@ use crate::state::{Event, State};
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     pub(crate) state: State,
+    /// What is on record before there is an outcome, which has it as well.
+    pub(crate) record: Option<Arc<Record>>,
     pub(crate) outcome: Option<Arc<Outcome>>,
     pub(crate) url: Option<String>,
 }
@@ -36,6 +39,7 @@ impl Run {
         let state = State::submitted(plan.submitted);
         let (publish, published) = watch::channel(Published {
             state,
+            record: None,
             outcome: None,
             url: None,
         });
@@ -79,6 +83,18 @@ impl Run {
             let goes_on = !matches!(state, State::Gone { .. });
             Some((state, goes_on.then_some((published, false))))
         })
+    }
+
+    /// Waits until it is known for good how it ended, and gives its record, with its results: before anything of it is destroyed. With
+    /// [`Keep::Directory`](crate::Keep) that is on the disk by then; [`Times::gone`](crate::Times) is not known yet. `None` when the
+    /// runner itself ended before that.
+    pub async fn recorded(&self) -> Option<Arc<Record>> {
+        let mut published = self.published.clone();
+        let known =
+            |published: &Published| published.record.is_some() || published.outcome.is_some();
+        let known = published.wait_for(known).await.ok()?;
+        let told = || known.outcome.as_ref().map(|outcome| outcome.record.clone());
+        known.record.clone().or_else(|| told().map(Arc::new))
     }
 
     /// What is known of it, once nothing of it is left.

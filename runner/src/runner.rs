@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::door::{Direct, Door};
@@ -61,6 +61,8 @@ pub(crate) struct Shared<E> {
     pub(crate) executor: E,
     pub(crate) keep: Keep,
     pub(crate) door: Arc<dyn Door>,
+    /// Told whenever a session is open: it is looked at from then on, however long nobody had to be.
+    pub(crate) opened: Notify,
     runs: Mutex<HashMap<RunName, Entry>>,
 }
 
@@ -130,6 +132,7 @@ impl<E: Executor> Runner<E> {
             executor,
             keep,
             door: Arc::new(door),
+            opened: Notify::new(),
             runs: Mutex::default(),
         });
         let tasks = Arc::default();
@@ -312,7 +315,9 @@ async fn renew_ways<E: Executor>(shared: Arc<Shared<E>>) {
                 used(&shared, &unknown.collect::<Vec<_>>());
             }
         }
-        tokio::time::sleep(shared.door.renew_every().min(looked_at)).await;
+        let wait = shared.door.renew_every().min(looked_at);
+        // whichever it is, it is time to look
+        let _ = tokio::time::timeout(wait, shared.opened.notified()).await;
     }
 }
 

@@ -157,6 +157,17 @@ impl State {
         Self::Submitted { since: now }
     }
 
+    /// A run whose end is on record: what may be left of it is destroyed.
+    #[must_use]
+    pub const fn recorded(now: Timestamp, verdict: Verdict) -> Self {
+        Self::Ending {
+            since: now,
+            verdict,
+            result: false,
+            words: String::new(),
+        }
+    }
+
     /// What is right to do.
     #[must_use]
     pub const fn wants(&self) -> Wants {

@@ -23,7 +23,7 @@ pub(crate) const PREFIX: &str = "/play";
 pub(crate) struct Edge {
     folder: tempfile::TempDir,
     serving: Option<Child>,
-    api: SocketAddr,
+    pub(crate) api: SocketAddr,
     pub(crate) users: SocketAddr,
     pub(crate) devops: SocketAddr,
     pub(crate) requester: EdgeClient,

@@ -93,10 +93,14 @@ fn a_computation_leaves_its_results_and_nothing_else() {
 }
 
 #[test]
-fn an_owner_who_was_made_up_leaves_no_directory() {
+fn an_owner_who_was_made_up_leaves_nothing() {
     tell(async {
         let bench = EngineBench::new().await;
         let file = spec(&bench, "echo said", "");
+        // one that reaches out has a network
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(r#""image":"#, r#""egress": true, "image":"#);
+        std::fs::write(&file, text).unwrap();
         let directory = bench.settings().directory;
         let made_up = || {
             let all = std::fs::read_dir(&directory).unwrap();
@@ -107,6 +111,9 @@ fn an_owner_who_was_made_up_leaves_no_directory() {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(made_up(), 0);
+        let label = format!("label=mkys.room-at={}", directory.display());
+        let words = ["network", "ls", "--filter", &label, "--format", "{{.Name}}"];
+        assert_eq!(bench.listed(&words).await, Vec::<String>::new());
     });
 }
 

@@ -174,7 +174,11 @@ pub(crate) async fn results_are_on_the_disk_before_it_is_destroyed(bench: &impl 
     // whether it was seen to run is a matter of how fast it was
     assert!(phases.ends_with(&["results", "destruction"]), "{phases:?}");
     let all: SignedDuration = record.phases.iter().map(|phase| phase.lasted).sum();
-    let whole = record.times.gone.duration_since(record.times.submitted);
+    let whole = record
+        .times
+        .gone
+        .unwrap()
+        .duration_since(record.times.submitted);
     assert!(
         all > SignedDuration::ZERO && all <= whole,
         "{all:#} of {whole:#}"

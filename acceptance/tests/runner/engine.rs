@@ -1,9 +1,12 @@
 //! What holds for a container engine alone.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use mkys_runner::engine::{Engine, EngineError};
-use mkys_runner::{Cause, Verdict};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use mkys_runner::engine::{Engine, EngineError, EngineSettings};
+use mkys_runner::{Cause, Plan, Runner, Verdict};
 
 use crate::bench::{
     Bench, EngineBench, LIMIT, line, outcome, runner, tell, tell_alone, until_running,
@@ -131,6 +134,77 @@ fn it_takes_no_more_than_it_may() {
 }
 
 #[test]
+fn a_log_has_a_limit_and_is_followed_across_it() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let settings = EngineSettings {
+            log_mib: 1,
+            ..bench.settings()
+        };
+        let engine = Engine::connect(settings).await.unwrap();
+        let runner = Runner::start(engine).await.unwrap();
+        let line = "yes 0123456789012345678901234567890123456789012345678901234567890123456789 \
+                    | head -c 2000000; sleep 5; echo; echo the end; sleep 2";
+        let run = runner
+            .compute(crate::bench::line(&bench, line))
+            .await
+            .unwrap();
+        until_running(&run).await;
+        let name = bench.left().await.remove(0);
+        let limit = "{{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Size}}";
+        let told = bench.listed(&["inspect", "--format", limit, &name]).await;
+        assert_eq!(told, ["json-file 1.049MB"]);
+        let mut lines = runner.logs(&run, None);
+        let mut last = String::new();
+        while let Some(Ok(line)) = lines.next().await {
+            last = line.text;
+        }
+        assert_eq!(last, "the end");
+        assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+    });
+}
+
+#[test]
+fn one_that_can_not_be_started_holds_no_others_back() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        // whoever created it did not live to start it, and what it mounts is not there any more
+        let computation = line(&bench, "true");
+        let plan = Plan::computation(computation, Timestamp::now()).await;
+        let plan = serde_json::to_string(&plan.unwrap()).unwrap();
+        let mounted = tempfile::tempdir().unwrap();
+        let mount = format!("{}:/mounted", mounted.path().display());
+        let labels = [
+            format!("mkys.owner={}", bench.owner),
+            format!("mkys.plan={plan}"),
+            format!("mkys.token-sha256={}", "0".repeat(64)),
+        ];
+        let name = format!("mkys.{}.one", bench.owner);
+        let [owner, plan, token] = labels.each_ref().map(String::as_str);
+        let create = ["create", "--name", &name, "--volume", &mount];
+        let create = create
+            .into_iter()
+            .chain(["--label", owner, "--label", plan]);
+        let create = create.chain(["--label", token, bench.image(), "true"]);
+        bench.listed(&create.collect::<Vec<_>>()).await;
+        drop(mounted);
+
+        let runner = runner(&bench).await;
+        let run = runner.run(&"one".parse().unwrap()).unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            !matches!(outcome.verdict, Verdict::Succeeded),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        let mut other = line(&bench, "true");
+        other.name = "other".parse().unwrap();
+        let other = runner.compute(other).await.unwrap();
+        assert_eq!(other.finish().await.unwrap().verdict, Verdict::Succeeded);
+    });
+}
+
+#[test]
 fn a_network_is_used_again() {
     tell(async {
         let bench = EngineBench::new().await;
@@ -143,6 +217,58 @@ fn a_network_is_used_again() {
             runner.close().await;
         }
         assert_eq!(bench.networks().await.len(), 1);
+    });
+}
+
+#[test]
+fn networks_of_owners_that_are_gone_are_taken_away() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let of = |owner: &str| EngineSettings {
+            owner: owner.parse().unwrap(),
+            ..bench.settings()
+        };
+        let owners = ["gone", "there", "next"].map(|name| format!("{}-{name}", bench.owner));
+        let [gone, there, next] = owners.each_ref().map(String::as_str);
+        let reaches_out = async |runner: &Runner<Engine>| {
+            let mut computation = line(&bench, "true");
+            computation.container.egress = true;
+            let run = runner.compute(computation).await.unwrap();
+            assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+        };
+        let start = async |owner: &str| {
+            let engine = Engine::connect(of(owner)).await.unwrap();
+            Runner::start(engine).await.unwrap()
+        };
+        let first = start(gone).await;
+        reaches_out(&first).await;
+        let second = start(there).await;
+        reaches_out(&second).await;
+        first.close().await;
+        let networks = async |owner: &str| {
+            let label = format!("label=mkys.room-of={owner}");
+            let words = ["network", "ls", "--filter", &label, "--format", "{{.Name}}"];
+            bench.listed(&words).await
+        };
+        assert_eq!(networks(gone).await.len(), 1);
+        let theirs = networks(there).await;
+        assert_eq!(theirs.len(), 1);
+
+        let third = start(next).await;
+        while !networks(gone).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(networks(there).await, theirs, "its owner is there");
+        // one that was taken away is made again
+        let again = start(gone).await;
+        reaches_out(&again).await;
+        assert_eq!(networks(gone).await.len(), 1);
+        for runner in [second, third, again] {
+            runner.close().await;
+        }
+        for name in [networks(gone).await, theirs].concat() {
+            bench.listed(&["network", "rm", &name]).await;
+        }
     });
 }
 

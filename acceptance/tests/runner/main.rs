@@ -22,6 +22,7 @@ mod failure;
 mod first_page;
 mod full_disk;
 mod lost_node;
+mod on_record;
 mod ownership;
 mod pages;
 mod session;
@@ -92,6 +93,10 @@ macro_rules! conformance {
                     sessions_do_not_reach_each_other,
                     a_new_owner_finds_it_open,
                 }
+                on_record {
+                    what_an_owner_did_not_live_to_tell_is_not_done_again,
+                    what_was_taken_over_can_be_run_again,
+                }
                 ownership {
                     a_name_is_had_once,
                     the_same_at_once_is_one_run,
@@ -103,6 +108,7 @@ macro_rules! conformance {
                 terminal {
                     others_list_it_read_its_log_and_stop_it,
                     what_was_recorded_is_run_again,
+                    a_session_without_an_edge_is_not_called_idle,
                     a_doctor_finds_nothing_wrong,
                 }
             }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -118,6 +119,20 @@ pub(crate) async fn what_was_recorded_is_run_again(bench: &impl Bench) {
     );
     let again = std::fs::read_to_string(folder.path().join("second/one/out/b"));
     assert_eq!(again.unwrap(), "42");
+}
+
+pub(crate) async fn a_session_without_an_edge_is_not_called_idle(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = crate::session::page(bench, "one", "true");
+    session.idle = SignedDuration::from_secs(2);
+    session.limit = SignedDuration::from_secs(8);
+    let file = folder.path().join("session.json");
+    std::fs::write(&file, serde_json::to_string(&session).unwrap()).unwrap();
+    let output = ask(bench, &folder, &["session", file.to_str().unwrap()]);
+    assert!(printed(&output).starts_with("http://"), "{output:?}");
+    let said = said(&output);
+    assert!(said.contains("without an edge nobody can tell"), "{said}");
+    assert!(said.contains("failed: deadline"), "{said}");
 }
 
 pub(crate) async fn a_doctor_finds_nothing_wrong(bench: &impl Bench) {

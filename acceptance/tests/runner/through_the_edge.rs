@@ -1,6 +1,8 @@
 //! Sessions that players reach through a real NGINX: a route of their own for as long as they are open.
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -39,6 +41,11 @@ async fn settings(stage: &Stage) -> EdgeSettings {
 
 /// A new holder of the route's delegation.
 pub(crate) async fn delegated(stage: &Stage) -> EdgeClient {
+    stage.edge.client(&token(stage).await)
+}
+
+/// The token of a new holder.
+async fn token(stage: &Stage) -> String {
     let request = DelegationRequest {
         holder: "games".into(),
         networks: vec!["10.89.0.0/16".parse().unwrap()],
@@ -50,7 +57,7 @@ pub(crate) async fn delegated(stage: &Stage) -> EdgeClient {
         .delegate(stage.route.id, &request)
         .await
         .unwrap();
-    stage.edge.client(&made.token)
+    made.token
 }
 
 /// What a player gets there.
@@ -112,6 +119,44 @@ fn players_keep_it_open_and_it_ends_without_them() {
             matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),
             "{outcome:?}"
         );
+    });
+}
+
+#[test]
+fn players_keep_a_session_from_a_terminal_open_and_it_ends_without_them() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let mut game = game(&bench);
+        game.idle = SignedDuration::from_secs(5);
+        let (file, token_file) = (
+            bench.folder.path().join("game"),
+            bench.folder.path().join("token"),
+        );
+        std::fs::write(&file, serde_json::to_string(&game).unwrap()).unwrap();
+        std::fs::write(&token_file, token(&stage).await + "\n").unwrap();
+        let mut child = bench
+            .mkys_run()
+            .arg("session")
+            .arg(&file)
+            .args(["--edge-url", &format!("http://{}", stage.edge.api)])
+            .args(["--edge-listener", &stage.edge.users.to_string()])
+            .arg("--edge-token-file")
+            .arg(&token_file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.next().unwrap().unwrap();
+        assert_eq!(url, format!("http://{HOST}/play/chess/"));
+        for _ in 0..10 {
+            assert_eq!(page(stage.edge.users).await.trim(), "chess");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let output = tokio::task::spawn_blocking(|| child.wait_with_output());
+        let said = String::from_utf8(output.await.unwrap().unwrap().stderr).unwrap();
+        assert!(said.contains("failed: idle"), "{said}");
     });
 }
 
@@ -232,5 +277,27 @@ fn an_edge_that_goes_away_ends_nothing_and_keeps_nothing() {
         assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
         assert_eq!(bench.left().await, Vec::<String>::new());
         assert!(!page(stage.edge.users).await.contains("chess"));
+    });
+}
+
+#[test]
+fn one_whose_delegation_was_taken_back_ends_as_nobody_uses_it() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        let mut game = game(&bench);
+        game.idle = SignedDuration::from_secs(4);
+        let run = runner.play(game).unwrap();
+        run.answers().await.unwrap();
+        let administrator = &stage.edge.administrator;
+        let revoked = administrator.revoke_delegation(stage.route.id, "games");
+        revoked.await.unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),
+            "{outcome:?}"
+        );
+        assert_eq!(bench.left().await, Vec::<String>::new());
     });
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hand::{Hand, Standing};
-use crate::owner::{LIMIT, Moment, Owner, start};
+use crate::owner::{self, LIMIT, Moment, Owner, start};
 use crate::tally::{Happened, Tally};
 use crate::trial::{Fate, STATES, Trial, When, Work};
 
@@ -112,10 +112,18 @@ impl<H: Hand> Course<'_, H> {
             _ => state,
         };
         self.tally.count(Happened::Killed(at));
+        let record = self.on_record();
         let went = match when {
             When::At { state, .. } if *state != at => Went::Later,
             _ => Went::AsDrawn,
         };
+        if let Some(record) = &record {
+            self.tally.count(Happened::KilledOnRecord);
+            if !record["times"]["gone"].is_null() {
+                // all was done but the telling, and who asks again wants it done again
+                return self.judge(record).map(|()| went);
+            }
+        }
         let under_way = match ["running", "serving"].contains(&state) {
             true => self.under_way(),
             false => BTreeSet::new(),
@@ -126,7 +134,32 @@ impl<H: Hand> Course<'_, H> {
         };
         std::thread::sleep(Duration::from_millis(after_ms));
         self.still(&under_way)?;
-        self.ends().map(|()| went)
+        self.ends()?;
+        record.map_or(Ok(()), |record| self.is_told(&record))?;
+        Ok(went)
+    }
+
+    /// How the run ended, if its owner wrote that down.
+    fn on_record(&self) -> Option<Value> {
+        let file = owner::record(&self.folder);
+        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    }
+
+    /// What an owner wrote down and did not live to tell is what the next one told, and nothing was done anew for it.
+    fn is_told(&self, record: &Value) -> Result<(), String> {
+        let told = self.on_record().unwrap_or_default();
+        let what = |record: &Value| {
+            let results = record["results"].clone();
+            (
+                record["verdict"].clone(),
+                results,
+                record["plan"]["submitted"].clone(),
+            )
+        };
+        match what(record) == what(&told) {
+            true => Ok(()),
+            false => Err(format!("{record} was on record, and {told} was told")),
+        }
     }
 
     /// Kills an owner at its moment.

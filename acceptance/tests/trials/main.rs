@@ -94,7 +94,7 @@ fn wanted(hand: &impl Hand, count: u64, certain: &[weather::Storm]) -> Vec<Happe
         return Vec::new();
     }
     let mut wanted: Vec<_> = trial::STATES.map(Happened::Killed).into();
-    wanted.push(Happened::IgnoredSignals);
+    wanted.extend([Happened::KilledOnRecord, Happened::IgnoredSignals]);
     wanted.extend(hand.wanted());
     if count < LONG {
         // the first comes soon; whether the others do is a matter of how fast the machine is

@@ -1,6 +1,7 @@
 //! An owner: `mkys-run` in a process of its own, listened to, and killed at its moment.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use crate::trial::{STATES, Trial, When};
 
 /// No trial takes this long, whatever the weather.
 pub(crate) const LIMIT: Duration = Duration::from_secs(420);
+/// Between two looks at what is on record.
+const LOOK: Duration = Duration::from_millis(2);
 /// What stands for the state of a run whose owner had not said one.
 const NOTHING: &str = "no word";
 /// The last of a run's states: nothing of it is left to be killed for.
@@ -23,6 +26,8 @@ pub(crate) struct Owner {
     child: Child,
     said: Receiver<Value>,
     started: Instant,
+    /// Where it writes down how its run ended.
+    record: PathBuf,
     /// The state that it said last of its run.
     state: &'static str,
 }
@@ -76,8 +81,14 @@ pub(crate) fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &Temp
         child,
         said,
         started: Instant::now(),
+        record: record(folder),
         state: NOTHING,
     }
+}
+
+/// Where an owner writes down how its run ended. Sessions have nothing to be kept.
+pub(crate) fn record(folder: &TempDir) -> PathBuf {
+    folder.path().join("one/record.json")
 }
 
 /// What comes first of an owner that is to be killed.
@@ -117,10 +128,19 @@ impl Owner {
         let limit = self.started + LIMIT;
         let mut kill_at = match when {
             When::After { ms } => self.started + Duration::from_millis(*ms),
-            When::At { .. } => limit,
+            When::At { .. } | When::OnRecord => limit,
         };
         loop {
-            match self.hear(kill_at) {
+            let until = match when {
+                When::OnRecord => Instant::now() + LOOK,
+                When::At { .. } | When::After { .. } => kill_at,
+            };
+            match self.hear(until) {
+                Heard::Nothing if matches!(when, When::OnRecord) && Instant::now() < limit => {
+                    if self.record.exists() {
+                        return Ok(self.kill());
+                    }
+                }
                 Heard::Event(event) => {
                     if let When::At { state, more_ms } = when
                         && event.get("state").is_some()

@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) enum Happened {
     /// An owner was killed, and this is the state that it had said last of its run.
     Killed(&'static str),
+    /// How its run had ended was on record when an owner was killed.
+    KilledOnRecord,
     /// A run ended before its owner was to be killed, so that another trial was drawn.
     NotKilled,
     /// A run whose owner had been killed was looked at for as long as it was to be there.
@@ -33,6 +35,7 @@ impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Killed(state) => write!(f, "owners killed at {state}"),
+            Self::KilledOnRecord => f.write_str("owners killed with their run's end on record"),
             Self::NotKilled => f.write_str("runs that ended too early for a kill"),
             Self::KeptForItsLease => f.write_str("runs there for their lease"),
             Self::IgnoredSignals => f.write_str("commands that ignored SIGTERM"),

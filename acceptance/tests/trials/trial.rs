@@ -44,6 +44,8 @@ pub(crate) enum When {
     At { state: &'static str, more_ms: u64 },
     /// So many milliseconds after it was started.
     After { ms: u64 },
+    /// When it is on record how the run ended, which is being destroyed then.
+    OnRecord,
 }
 
 /// The states at which owners are killed; a computation has all but one of them.
@@ -72,7 +74,7 @@ fn certain(index: u64) -> Option<Trial> {
         1 => (Work::HasInputs, 3, back(at("starting", 200))),
         2 => (Work::ExitsWithSeven, 4, back(at("running", 0))),
         3 => (Work::Session, 2, back(at("serving", 0))),
-        4 => (Work::Succeeds, 3, back(at("ending", 0))),
+        4 => (Work::Succeeds, 3, back(When::OnRecord)),
         5 => {
             let when = at("running", 500);
             (Work::IgnoresSignals, 2, Fate::Dies { when })

@@ -1,5 +1,6 @@
 //! What a person types.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -168,12 +169,33 @@ pub(crate) struct SessionArguments {
     /// The session, as JSON; `-` is the standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) way: WayArguments,
     /// Another name than the file says
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<RunName>,
     /// Events and the outcome as JSON, one a line, instead of the log
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The edge that players come in through.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Through an edge")]
+pub(crate) struct WayArguments {
+    /// Where the edge's API is, with its scheme and port; without one, players go to the session's own address, and `idle` does not
+    /// count: nobody can tell whether somebody plays
+    #[arg(long, requires = "edge_listener", value_name = "URL")]
+    pub(crate) edge_url: Option<String>,
+    /// Where players come in, such as 198.51.100.3:80: the session is tried there before it is open
+    #[arg(long, requires = "edge_url", value_name = "ADDRESS")]
+    pub(crate) edge_listener: Option<SocketAddr>,
+    /// A file with the token of the edge's delegation; the variable MKYS_EDGE_TOKEN if it is not named
+    #[arg(long, requires = "edge_url", value_name = "FILE")]
+    pub(crate) edge_token_file: Option<PathBuf>,
+    /// A file of certificates to trust beside the system's, as PEM
+    #[arg(long, requires = "edge_url", value_name = "FILE")]
+    pub(crate) edge_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

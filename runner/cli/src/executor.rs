@@ -4,20 +4,37 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use futures_util::stream::BoxStream;
-use mkys_runner::engine::{self, Engine, EngineSettings};
+use mkys_runner::engine::{self, Engine, EngineSettings, Furniture};
 use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
 use mkys_runner::{ExecutorError, Listed, LogLine, Owner, Trace};
 
 use crate::arguments::{ClusterArguments, EngineArguments, Executors};
 
-/// An executor, as the owner of runs has it.
+/// An executor, as the owner of runs has it, and with an engine the owner if it was made up.
 pub(crate) enum Connected {
-    Engine(Box<Engine>, Option<Directory>),
+    Engine(Box<Engine>, Option<MadeUp>),
     Kubernetes(Box<Kubernetes>),
 }
 
-/// The directory of an owner who was made up for this command: nobody comes back to it.
-pub(crate) struct Directory(PathBuf);
+/// An owner who was made up for this command: nobody comes back to it, so nothing of it stays.
+pub(crate) struct MadeUp {
+    directory: Directory,
+    furniture: Furniture,
+}
+
+impl MadeUp {
+    /// Its runs are over.
+    pub(crate) async fn leaves(self) {
+        let Self {
+            directory,
+            furniture,
+        } = self;
+        furniture.take_away().await;
+        drop(directory);
+    }
+}
+
+struct Directory(PathBuf);
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -46,7 +63,11 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
         // not made for a named owner, even to be dropped: that takes the directory away
         let directory = is_made_up.then(|| Directory(directory));
         let connected = Engine::connect(settings).await?;
-        return Ok(Connected::Engine(Box::new(connected), directory));
+        let made_up = directory.map(|directory| MadeUp {
+            directory,
+            furniture: connected.furniture(),
+        });
+        return Ok(Connected::Engine(Box::new(connected), made_up));
     }
     let keeper = cluster.keeper.clone();
     let keeper = keeper.context("name the image of mkys-keeper with --keeper or MKYS_KEEPER")?;

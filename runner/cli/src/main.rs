@@ -5,6 +5,7 @@ mod executor;
 mod inspect;
 mod progress;
 mod start;
+mod way;
 
 use std::process::ExitCode;
 

@@ -7,15 +7,16 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use mkys_runner::{
-    Computation, Difference, Direct, Executor, Input, Keep, Outcome, Plan, Record, Run, Runner,
-    Session, Verdict, Work, input_of,
+    Computation, Difference, Direct, Door, Executor, Input, Keep, Outcome, Plan, Record, Run,
+    Runner, Session, Verdict, Work, input_of,
 };
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Executors, ReplayArguments, RunArguments, SessionArguments};
-use crate::executor::{self, Connected};
+use crate::executor::{self, Connected, MadeUp};
 use crate::progress::{Progress, say};
+use crate::way;
 
 fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     let text = if file == Path::new("-") {
@@ -48,8 +49,18 @@ async fn compute(
     json: bool,
 ) -> Result<(ExitCode, Run)> {
     match executor::connect(at).await? {
-        Connected::Engine(engine, _directory) => compute_on(*engine, computation, keep, json).await,
+        Connected::Engine(engine, made_up) => {
+            let done = compute_on(*engine, computation, keep, json).await;
+            leaves(made_up).await;
+            done
+        }
         Connected::Kubernetes(cluster) => compute_on(*cluster, computation, keep, json).await,
+    }
+}
+
+async fn leaves(made_up: Option<MadeUp>) {
+    if let Some(made_up) = made_up {
+        made_up.leaves().await;
     }
 }
 
@@ -65,8 +76,13 @@ async fn compute_on<E: Executor>(
     Ok((code, run))
 }
 
-async fn play_on<E: Executor>(executor: E, session: Session, json: bool) -> Result<ExitCode> {
-    let runner = Runner::start(executor).await?;
+async fn play_on<E: Executor>(
+    executor: E,
+    session: Session,
+    door: impl Door,
+    json: bool,
+) -> Result<ExitCode> {
+    let runner = Runner::start_with(executor, Keep::Memory, door).await?;
     let run = runner.play(session)?;
     see_through(&runner, &run, json).await
 }
@@ -135,9 +151,23 @@ pub(crate) async fn session(at: &Executors, arguments: SessionArguments) -> Resu
     if let Some(name) = arguments.name {
         session.name = name;
     }
+    if let Some(edge) = way::edge(arguments.way).await? {
+        return play(at, session, edge, arguments.json).await;
+    }
+    say("without an edge nobody can tell whether somebody plays: it does not end for being idle");
+    session.idle = session.limit;
+    play(at, session, Direct, arguments.json).await
+}
+
+/// Plays a session to its end, on whatever runs are on.
+async fn play(at: &Executors, session: Session, door: impl Door, json: bool) -> Result<ExitCode> {
     match executor::connect(at).await? {
-        Connected::Engine(engine, _directory) => play_on(*engine, session, arguments.json).await,
-        Connected::Kubernetes(cluster) => play_on(*cluster, session, arguments.json).await,
+        Connected::Engine(engine, made_up) => {
+            let done = play_on(*engine, session, door, json).await;
+            leaves(made_up).await;
+            done
+        }
+        Connected::Kubernetes(cluster) => play_on(*cluster, session, door, json).await,
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the engine is asked to create for a run. Pure.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig, ResourcesUlimits,
+    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig,
+    HostConfigLogConfig, ResourcesUlimits,
 };
 use mkys_init::Settings;
 use rustix::process::{Resource, getrlimit};
@@ -20,6 +22,8 @@ const OWNER: &str = "mkys.owner";
 const PLAN: &str = "mkys.plan";
 const TOKEN: &str = "mkys.token-sha256";
 const ROOM: &str = "mkys.room-of";
+/// Which directory its owner's socket is in: who is an owner there can be told there alone.
+const ROOM_AT: &str = "mkys.room-at";
 
 /// Where a run's files are.
 pub(super) const FILES: &str = "/mkys";
@@ -98,8 +102,31 @@ pub(super) fn trace(container: ContainerSummary) -> Trace {
 }
 
 /// What a room carries.
-pub(super) fn labels_of_room(owner: &Owner) -> HashMap<String, String> {
-    [(ROOM.to_owned(), owner.to_string())].into()
+pub(super) fn labels_of_room(owner: &Owner, directory: &Path) -> HashMap<String, String> {
+    let at = directory.display().to_string();
+    [
+        (ROOM.to_owned(), owner.to_string()),
+        (ROOM_AT.to_owned(), at),
+    ]
+    .into()
+}
+
+/// The label of rooms whose owners have their sockets in a directory.
+pub(super) fn room_label(directory: &Path) -> String {
+    format!("{ROOM_AT}={}", directory.display())
+}
+
+/// Whose a room is.
+pub(super) fn owner_of_room(labels: &HashMap<String, String>) -> Option<Owner> {
+    labels.get(ROOM)?.parse().ok()
+}
+
+/// The networks that a container is in, by name.
+pub(super) fn networks(container: ContainerSummary) -> Vec<String> {
+    let networks = container
+        .network_settings
+        .and_then(|settings| settings.networks);
+    networks.unwrap_or_default().into_keys().collect()
 }
 
 pub(super) fn token_sha256(token: &str) -> String {
@@ -173,6 +200,7 @@ pub(super) fn create(
         // the first process and its threads count as well
         pids_limit: Some(i64::from(resources.processes) + 4),
         ulimits: Some(ulimits()),
+        log_config: Some(log(settings.log_mib)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         tmpfs: Some(
@@ -198,6 +226,15 @@ pub(super) fn create(
         host_config: Some(host),
         ..ContainerCreateBody::default()
     })
+}
+
+/// A file of its own: of what engines have it is what both have, what has a limit, and what can be read again.
+fn log(mib: u32) -> HostConfigLogConfig {
+    let bytes = i64::from(mib) * MIB;
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some([("max-size".to_owned(), bytes.to_string())].into()),
+    }
 }
 
 /// An engine's defaults may be above what a process in a container can have itself, and then nothing starts. The number of processes is

@@ -2,10 +2,12 @@
 //!
 //! A run that is reached, or that reaches out, gets a room: a network of its own, with no other run in it and none to be reached from
 //! it. Rooms are furniture: the owner's, made when one more is needed than ever before, and used again. So a run makes no network and
-//! leaves none, whatever becomes of its owner; an empty room is a few lines in the engine's configuration and no interface.
+//! leaves none, whatever becomes of its owner; an empty room is a few lines in the engine's configuration and no interface. Those of owners
+//! that are gone are taken away by whoever starts next ([`super::sweep`]).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::Docker;
@@ -25,24 +27,29 @@ const PREFIX: u8 = 29;
 pub(super) struct Rooms {
     owner: Owner,
     network: Ipv4Net,
+    /// Where its owner's directory is.
+    directory: PathBuf,
     taken: Mutex<BTreeMap<u32, Option<RunName>>>,
 }
 
 /// Why there is no room.
 #[derive(Debug)]
 pub(super) enum RoomError {
-    /// Asking again changes nothing.
-    Refused(Failure),
+    /// All are in use, here or by others.
+    Full(Failure),
+    /// Somebody has been taking rooms away for too long, or nobody can tell.
+    Lock(std::io::Error),
     /// The engine can't say.
     Engine(Error),
 }
 
 impl Rooms {
-    pub(super) fn new(owner: Owner, network: Ipv4Net) -> Self {
+    pub(super) fn new(owner: Owner, network: Ipv4Net, directory: PathBuf) -> Self {
         let taken = Mutex::default();
         Self {
             owner,
             network,
+            directory,
             taken,
         }
     }
@@ -74,10 +81,10 @@ impl Rooms {
         loop {
             let Some(number) = self.take(run, is_open) else {
                 let words = format!("all networks that fit in {} are in use", self.network);
-                return Err(RoomError::Refused(failure(Cause::Quota, words)));
+                return Err(RoomError::Full(failure(Cause::Quota, words)));
             };
             let name = name(&self.owner, number);
-            match make(docker, &self.owner, &name, self.subnet(number), is_open).await {
+            match self.make(docker, &name, self.subnet(number), is_open).await {
                 Ok(()) => return Ok(name),
                 Err(error) if is_used(&error) => {
                     tracing::debug!(%name, %error, "somebody else has its addresses");
@@ -89,6 +96,11 @@ impl Rooms {
                 }
             }
         }
+    }
+
+    /// Others may have left theirs meanwhile.
+    pub(super) fn look_again(&self) {
+        self.taken().retain(|_, taken| taken.is_some());
     }
 
     /// Takes the first free number. Even ones are of rooms that are closed, odd ones of those that are open.
@@ -109,6 +121,39 @@ impl Rooms {
         let address = Ipv4Addr::from(first + number * (1 << (32 - PREFIX)));
         Ipv4Net::new_assert(address, PREFIX)
     }
+
+    async fn make(
+        &self,
+        docker: &Docker,
+        name: &str,
+        subnet: Ipv4Net,
+        is_open: bool,
+    ) -> Result<(), Error> {
+        match docker.inspect_network(name, None).await {
+            Ok(_) => return Ok(()),
+            Err(error) if triage::is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let config = IpamConfig {
+            subnet: Some(subnet.to_string()),
+            ..IpamConfig::default()
+        };
+        // podman keeps open networks apart only when it is told so; Docker always does, and does not know the word
+        let isolate = ("isolate".to_owned(), "true".to_owned());
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            internal: Some(!is_open),
+            ipam: Some(Ipam {
+                config: Some(vec![config]),
+                ..Ipam::default()
+            }),
+            options: is_open.then(|| [isolate].into()),
+            labels: Some(body::labels_of_room(&self.owner, &self.directory)),
+            ..NetworkCreateRequest::default()
+        };
+        docker.create_network(request).await.map(drop)
+    }
 }
 
 fn name(owner: &Owner, number: u32) -> String {
@@ -118,39 +163,6 @@ fn name(owner: &Owner, number: u32) -> String {
 fn number(owner: &Owner, network: &str) -> Option<u32> {
     let rest = network.strip_prefix(&format!("mkys.{owner}.room-"))?;
     rest.parse().ok()
-}
-
-async fn make(
-    docker: &Docker,
-    owner: &Owner,
-    name: &str,
-    subnet: Ipv4Net,
-    is_open: bool,
-) -> Result<(), Error> {
-    match docker.inspect_network(name, None).await {
-        Ok(_) => return Ok(()),
-        Err(error) if triage::is_absent(&error) => {}
-        Err(error) => return Err(error),
-    }
-    let config = IpamConfig {
-        subnet: Some(subnet.to_string()),
-        ..IpamConfig::default()
-    };
-    // podman keeps open networks apart only when it is told so; Docker always does, and does not know the word
-    let isolate = ("isolate".to_owned(), "true".to_owned());
-    let request = NetworkCreateRequest {
-        name: name.to_owned(),
-        driver: Some("bridge".to_owned()),
-        internal: Some(!is_open),
-        ipam: Some(Ipam {
-            config: Some(vec![config]),
-            ..Ipam::default()
-        }),
-        options: is_open.then(|| [isolate].into()),
-        labels: Some(body::labels_of_room(owner)),
-        ..NetworkCreateRequest::default()
-    };
-    docker.create_network(request).await.map(drop)
 }
 
 /// Whether the addresses of a room are somebody else's, in the words of Docker and of podman.
@@ -172,9 +184,14 @@ mod tests {
         name.parse().unwrap()
     }
 
+    fn rooms(network: &str) -> Rooms {
+        let owner = "games".parse().unwrap();
+        Rooms::new(owner, network.parse().unwrap(), "/run/mkys-runner".into())
+    }
+
     #[test]
     fn a_room_is_one_runs_until_it_leaves() {
-        let rooms = Rooms::new("games".parse().unwrap(), "10.89.0.0/27".parse().unwrap());
+        let rooms = rooms("10.89.0.0/27");
         assert_eq!(rooms.take(&run("a"), false), Some(0));
         assert_eq!(rooms.take(&run("a"), false), Some(0), "asked again");
         assert_eq!(rooms.take(&run("b"), false), Some(2));
@@ -187,7 +204,7 @@ mod tests {
     #[test]
     fn a_room_that_is_taken_over_is_not_given_again() {
         let owner: Owner = "games".parse().unwrap();
-        let rooms = Rooms::new(owner.clone(), "10.89.0.0/28".parse().unwrap());
+        let rooms = rooms("10.89.0.0/28");
         rooms.has(&run("a"), &name(&owner, 0));
         assert_eq!(rooms.take(&run("b"), false), None);
         rooms.has(&run("x"), "podman");
@@ -196,8 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn what_others_had_may_be_free_later() {
+        let rooms = rooms("10.89.0.0/28");
+        rooms.taken().insert(0, None);
+        assert_eq!(rooms.take(&run("a"), false), None);
+        assert_eq!(rooms.take(&run("b"), true), Some(1));
+        rooms.look_again();
+        assert_eq!(rooms.take(&run("a"), false), Some(0));
+        assert_eq!(rooms.take(&run("c"), true), None, "it is still had");
+    }
+
+    #[test]
     fn rooms_lie_beside_each_other() {
-        let rooms = Rooms::new("games".parse().unwrap(), "10.89.4.0/22".parse().unwrap());
+        let rooms = rooms("10.89.4.0/22");
         assert_eq!(rooms.subnet(0).to_string(), "10.89.4.0/29");
         assert_eq!(rooms.subnet(33).to_string(), "10.89.5.8/29");
     }

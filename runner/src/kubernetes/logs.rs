@@ -3,9 +3,10 @@
 //! Nodes tell no lines of the standard error from those of the standard output. A node that begins a new file for a log ends what is
 //! read of it, so it is taken up again at its place for as long as the container writes.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::io::{AsyncBufRead, AsyncBufReadExt};
+use futures_util::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -14,7 +15,7 @@ use kube::{Api, ResourceExt};
 
 use super::{job, within};
 use crate::executor::ExecutorError;
-use crate::log::{LogLine, LogPlace, Reading, timed};
+use crate::log::{LONGEST, LogLine, LogPlace, Reading, timed};
 
 /// Before a log that ended is taken up again.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -177,18 +178,17 @@ fn lines(
     opened: impl AsyncBufRead + Send + 'static,
     from: Option<LogPlace>,
 ) -> impl Stream<Item = std::io::Result<LogLine>> {
-    let state = (Box::pin(opened), Reading::from(from), Vec::new());
+    let state = Opened {
+        stream: Box::pin(opened),
+        reading: Reading::from(from),
+        bytes: Vec::new(),
+        goes_on: false,
+    };
     let lines = stream::unfold(Some(state), |state| async {
-        let (mut opened, mut reading, mut bytes) = state?;
-        bytes.clear();
-        Some(match opened.read_until(b'\n', &mut bytes).await {
-            Ok(0) => (Ok(reading.rest()), None),
-            Ok(_) => {
-                let text = String::from_utf8_lossy(&bytes);
-                let (at, text) = timed(&text);
-                let lines = reading.part(at, false, text);
-                (Ok(lines), Some((opened, reading, bytes)))
-            }
+        let mut state = state?;
+        Some(match state.next().await {
+            Ok(Some(lines)) => (Ok(lines), Some(state)),
+            Ok(None) => (Ok(state.rest()), None),
             Err(error) => (Err(error), None),
         })
     });
@@ -196,4 +196,86 @@ fn lines(
         Ok(lines) => stream::iter(lines.into_iter().map(Ok).collect::<Vec<_>>()),
         Err(error) => stream::iter(vec![Err(error)]),
     })
+}
+
+/// A log that is being read.
+struct Opened<R> {
+    stream: Pin<Box<R>>,
+    reading: Reading,
+    /// What was read and is not told yet: the beginning of a character.
+    bytes: Vec<u8>,
+    /// Whether a line was begun, so that what comes next has no time.
+    goes_on: bool,
+}
+
+impl<R: AsyncBufRead> Opened<R> {
+    /// The lines that are whole with what is read next; `None` at the end.
+    async fn next(&mut self) -> std::io::Result<Option<Vec<LogLine>>> {
+        // a line that is never ended is not waited for
+        let mut piece = (&mut self.stream).take(LONGEST as u64);
+        if piece.read_until(b'\n', &mut self.bytes).await? == 0 {
+            return Ok(None);
+        }
+        let rest = self.bytes.split_off(whole(&self.bytes));
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        Ok(Some(self.part(&bytes)))
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> Vec<LogLine> {
+        let text = String::from_utf8_lossy(bytes);
+        let (at, text) = match self.goes_on {
+            true => (None, &*text),
+            false => timed(&text),
+        };
+        self.goes_on = !bytes.ends_with(b"\n");
+        self.reading.part(at, false, text)
+    }
+
+    /// What is left at the end.
+    fn rest(&mut self) -> Vec<LogLine> {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut lines = match bytes.is_empty() {
+            true => Vec::new(),
+            false => self.part(&bytes),
+        };
+        lines.extend(self.reading.rest());
+        lines
+    }
+}
+
+/// How many of the bytes are whole characters, as far as they are characters at all.
+fn whole(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use futures_util::TryStreamExt;
+    use futures_util::io::Cursor;
+
+    use super::*;
+
+    async fn read(log: &str, from: Option<LogPlace>) -> Vec<LogLine> {
+        let log = Cursor::new(log.to_owned());
+        lines(log, from).try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_comes_in_pieces() {
+        let time = "2026-11-25T09:00:00.5Z";
+        let long = "5 € ".repeat(LONGEST);
+        let log = format!("{time} {long}\n{time} short\n{time} {long}");
+        let all = read(&log, None).await;
+        assert!(all.iter().all(|line| line.text.len() <= LONGEST));
+        let text =
+            |lines: &[LogLine]| -> String { lines.iter().map(|line| line.text.as_str()).collect() };
+        assert_eq!(text(&all), format!("{long}short{long}"));
+        let short = all.iter().find(|line| line.text.ends_with("short"));
+        let rest = read(&log, Some(short.unwrap().place)).await;
+        assert_eq!(text(&rest), long);
+    }
 }

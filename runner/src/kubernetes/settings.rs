@@ -166,19 +166,21 @@ struct Version {
 
 /// The cluster's version, and its time.
 pub(super) async fn greet(client: &Client) -> Result<(String, Timestamp), kube::Error> {
-    let ask = || async {
-        let request = http::Request::get("/version").body(Body::empty());
-        let answer = client
-            .send(request.map_err(kube::Error::HttpError)?)
-            .await?;
-        let said = said(&answer);
-        let body = answer.into_body().collect_bytes().await?;
-        // what says something else is no API server that is up
-        let version: Version =
-            serde_json::from_slice(&body).map_err(|error| kube::Error::Service(error.into()))?;
-        Ok((version.git_version, said))
-    };
-    patient(ask).await
+    patient(|| ask(client)).await
+}
+
+/// The same, asked for once.
+pub(super) async fn ask(client: &Client) -> Result<(String, Timestamp), kube::Error> {
+    let request = http::Request::get("/version").body(Body::empty());
+    let answer = client
+        .send(request.map_err(kube::Error::HttpError)?)
+        .await?;
+    let said = said(&answer);
+    let body = answer.into_body().collect_bytes().await?;
+    // what says something else is no API server that is up
+    let version: Version =
+        serde_json::from_slice(&body).map_err(|error| kube::Error::Service(error.into()))?;
+    Ok((version.git_version, said))
 }
 
 /// The server's time, by an answer.

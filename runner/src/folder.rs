@@ -1,0 +1,113 @@
+//! A run's folder on the disk: its inputs, its results and its record. While a run goes on under an old name, what the run before it left
+//! stays as it is; inputs wait aside meanwhile, so that an owner that takes the run over has them for the record.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mkys_init::FilePath;
+use tokio::fs::{self, File};
+
+use crate::plan::{Content, Plan, Work};
+use crate::record::{INPUTS, Record, results_of};
+use crate::whole::Whole;
+
+/// How folders begin in which inputs wait. No input or result is beside them.
+const WAITING: &str = ".in-";
+
+/// Where inputs of a run wait until it is over. A name is had by one run at a time, and its submission tells it from those before it.
+fn waiting(folder: &Path, plan: &Plan) -> PathBuf {
+    folder.join(format!("{WAITING}{}", plan.submitted.as_nanosecond()))
+}
+
+/// Keeps the inputs of a run that is about to be submitted.
+pub(crate) async fn keep_inputs(folder: &Path, plan: &Plan) -> io::Result<()> {
+    if let Work::Computation { inputs, .. } = &plan.work {
+        for (path, content) in inputs {
+            if let Some(bytes) = &content.bytes {
+                Whole::write(&waiting(folder, plan).join(path), bytes).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the inputs of a run that is over in their place. Those that its owner does not have, since it took the run over, are read where
+/// they were kept.
+pub(crate) async fn put_inputs(folder: &Path, plan: &mut Plan) -> io::Result<()> {
+    let kept = waiting(folder, plan);
+    if let Work::Computation { inputs, .. } = &mut plan.work {
+        for (path, content) in inputs {
+            if content.bytes.is_none() {
+                content.bytes = read(&kept.join(path), content).await;
+            }
+            let place = folder.join(INPUTS).join(path);
+            match &content.bytes {
+                Some(_) if put(&kept.join(path), &place).await.is_ok() => {}
+                Some(bytes) => Whole::write(&place, bytes).await?,
+                None => {}
+            }
+        }
+    }
+    no_more_waiting(folder).await
+}
+
+/// A file's bytes, if they are what they should be.
+async fn read(file: &Path, content: &Content) -> Option<std::sync::Arc<[u8]>> {
+    let read = Content::from(fs::read(file).await.ok()?);
+    (read == *content).then_some(read.bytes)?
+}
+
+async fn put(kept: &Path, place: &Path) -> io::Result<()> {
+    let parent = place.parent().unwrap_or(place);
+    fs::create_dir_all(parent).await?;
+    fs::rename(kept, place).await?;
+    File::open(parent).await?.sync_all().await
+}
+
+/// Also of runs whose owners never came back.
+async fn no_more_waiting(folder: &Path) -> io::Result<()> {
+    let mut entries = match fs::read_dir(folder).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    while let Some(entry) = entries.next_entry().await? {
+        if entry.file_name().to_string_lossy().starts_with(WAITING) {
+            fs::remove_dir_all(entry.path()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes away what a run before this one left, or this one's results that are not on record: what is beside a record is what it tells of.
+pub(crate) async fn leave_only(folder: &Path, record: &Record, before: Option<&Record>) {
+    let files = |record: &Record| -> Vec<(PathBuf, FilePath)> {
+        let results = record.results.iter().map(|result| result.path.clone());
+        let results = results.map(|path| (results_of(folder), path));
+        let inputs = record.inputs().into_keys();
+        results
+            .chain(inputs.map(|path| (folder.join(INPUTS), path)))
+            .collect()
+    };
+    let told = files(record);
+    let asked = match &record.plan.work {
+        Work::Computation { results, .. } => results.clone(),
+        Work::Session { .. } => Vec::new(),
+    };
+    let asked = asked.into_iter().map(|path| (results_of(folder), path));
+    for (place, path) in before
+        .map(files)
+        .unwrap_or_default()
+        .into_iter()
+        .chain(asked)
+    {
+        if told.contains(&(place.clone(), path.clone())) {
+            continue;
+        }
+        match fs::remove_file(place.join(&path)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(run = %record.plan.name, %path, %error, "what an earlier run left stays");
+            }
+            _ => {}
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod body;
 mod hub;
 mod images;
 mod inspector;
+mod machine;
 mod rooms;
 mod sweep;
 mod triage;
@@ -45,6 +46,7 @@ use crate::spec::{Owner, RunName};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use hub::Hub;
+use machine::Machine;
 use rooms::Rooms;
 
 pub use inspector::Inspector;
@@ -131,6 +133,7 @@ pub enum EngineError {
 pub struct Engine {
     docker: Docker,
     settings: EngineSettings,
+    machine: Machine,
     hub: Arc<Hub>,
     rooms: Rooms,
     /// They end with it.
@@ -151,6 +154,8 @@ impl Engine {
             return Err(EngineError::Init { path });
         }
         let docker = dial(settings.socket.as_deref()).await?;
+        let machine = Machine::of(&docker).await;
+        let machine = machine.map_err(|source| unreachable(settings.socket.as_deref(), source))?;
         let directory = settings.directory.join(settings.owner.as_str());
         let (lock, listener) = own(&settings.owner, &directory)?;
         let hub = Arc::new(Hub::new(settings.secrets.clone()));
@@ -173,6 +178,7 @@ impl Engine {
                 settings.directory.clone(),
             ),
             settings,
+            machine,
             hub,
             _tasks: tasks,
             _lock: lock,
@@ -408,10 +414,15 @@ impl Executor for Engine {
             Some(_) => return Err(SubmitError::Other(plan.name.clone())),
             None => {}
         }
+        let fits = self.machine.has(&plan.container.resources);
+        fits.map_err(SubmitError::Refused)?;
         let image = self.image(plan).await?;
         let begun = self.begin(plan, &image).await;
-        if begun.is_err() {
-            self.forget(&plan.name);
+        match &begun {
+            Ok(()) => {}
+            // the container may be there, with only the answer lost: its room is nobody else's
+            Err(SubmitError::Executor(_)) => self.hub.forget(&plan.name),
+            Err(_) => self.forget(&plan.name),
         }
         begun
     }
@@ -564,14 +575,18 @@ fn engine_socket(chosen: Option<&Path>) -> PathBuf {
 /// Connects to the engine, and asks whether it answers.
 async fn dial(chosen: Option<&Path>) -> Result<Docker, EngineError> {
     let socket = engine_socket(chosen);
-    let unreachable = |source| EngineError::Unreachable {
-        socket: socket.clone(),
-        source: Box::new(source),
-    };
     let address = socket.to_string_lossy();
     let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
-        .map_err(unreachable)?;
-    docker.negotiate_version().await.map_err(unreachable)
+        .map_err(|source| unreachable(chosen, source))?;
+    let negotiated = docker.negotiate_version().await;
+    negotiated.map_err(|source| unreachable(chosen, source))
+}
+
+fn unreachable(chosen: Option<&Path>, source: bollard::errors::Error) -> EngineError {
+    EngineError::Unreachable {
+        socket: engine_socket(chosen),
+        source: Box::new(source),
+    }
 }
 
 /// How an engine is named in errors.

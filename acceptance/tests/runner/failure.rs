@@ -158,4 +158,15 @@ pub(crate) async fn resources_that_no_machine_has_are_told_apart(bench: &impl Be
     let (cause, words) = fails(bench, computation).await;
     assert_eq!(cause, Cause::Unschedulable, "{words}");
     assert!(words.contains("example.org/none"), "{words}");
+    let much = mkys_runner::Resources::builder;
+    for resources in [
+        much().memory_mib(4_000_000).build(),
+        much().cpu_millis(4_000_000).build(),
+    ] {
+        let mut computation = line(bench, "true");
+        computation.container.starts_within = SignedDuration::from_secs(5);
+        computation.container.resources = resources;
+        let (cause, words) = fails(bench, computation).await;
+        assert_eq!(cause, Cause::Unschedulable, "{words}");
+    }
 }

@@ -21,6 +21,7 @@ mod example;
 mod failure;
 mod first_page;
 mod full_disk;
+mod lost_answer;
 mod lost_node;
 mod on_record;
 mod ownership;
@@ -36,6 +37,9 @@ mod edge;
 #[path = "../edge_sessions/service.rs"]
 #[allow(dead_code, reason = "those stories need more of it")]
 mod service;
+#[path = "../edge_sessions/visitor.rs"]
+#[allow(dead_code, reason = "those stories need more of it")]
+mod visitor;
 
 /// Every story on an executor's bench.
 macro_rules! on {

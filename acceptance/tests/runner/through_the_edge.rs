@@ -13,6 +13,7 @@ use mkys_runner::{Cause, EdgeDoor, EdgeSettings, Keep, Runner, Session, State, V
 use crate::bench::{Bench, EngineBench, tell};
 use crate::edge::{HOST, Stage, until};
 use crate::session::session;
+use crate::visitor::Socket;
 
 /// A game whose page is where players ask for it.
 fn game(bench: &EngineBench) -> Session {
@@ -114,6 +115,46 @@ fn players_keep_it_open_and_it_ends_without_them() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         assert!(run.state().verdict().is_none(), "{:?}", run.state());
+        let outcome = run.finish().await.unwrap();
+        assert!(
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),
+            "{outcome:?}"
+        );
+    });
+}
+
+#[test]
+fn whoever_is_connected_keeps_it_open_also_without_a_word() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let stage = Stage::new(&[Audience::Users]).await;
+        let runner = runner(&bench, &stage).await;
+        // a page, and a websocket on which nobody says anything
+        let line = r#"cat >/tmp/answer <<'END'
+#!/bin/sh
+upgrades=
+while read -r header; do
+  case "$header" in
+    [Uu]pgrade:*) upgrades=1 ;;
+    "$(printf '\r')" | "") break ;;
+  esac
+done
+if [ -n "$upgrades" ]; then
+  printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
+  cat >/dev/null
+else
+  printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nchess'
+fi
+END
+chmod +x /tmp/answer; nc -ll -p 8080 -e /tmp/answer; while :; do sleep 1; done"#;
+        let mut game = session(&bench, "chess", line);
+        game.idle = SignedDuration::from_secs(5);
+        let run = runner.play(game).unwrap();
+        run.answers().await.unwrap();
+        let player = Socket::open(stage.edge.users, "/play/chess").await;
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        assert!(run.state().verdict().is_none(), "{:?}", run.state());
+        drop(player);
         let outcome = run.finish().await.unwrap();
         assert!(
             matches!(&outcome.verdict, Verdict::Failed(failure) if failure.cause == Cause::Idle),

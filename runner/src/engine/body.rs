@@ -143,10 +143,6 @@ pub(super) fn create(
 ) -> Result<ContainerCreateBody, Failure> {
     let container = &plan.container;
     let resources = &container.resources;
-    if let Some(gpu) = &resources.gpu {
-        let words = format!("this executor has no {}", gpu.resource);
-        return Err(failure(Cause::Unschedulable, words));
-    }
     let command = match container.command.is_empty() {
         true => image.command.clone(),
         false => container.command.clone(),

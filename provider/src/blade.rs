@@ -15,6 +15,7 @@ mod foreign;
 mod import;
 mod joined;
 mod leading;
+mod mark;
 mod model;
 mod plan;
 mod project;

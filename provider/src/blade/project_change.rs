@@ -2,11 +2,15 @@
 //! like the servers.
 
 use mkys_blade::{Blade as Definition, Project};
-use mkys_plugin::Diagnostics;
+use mkys_plugin::{Context, Diagnostics};
 
+use super::create::valid;
+use super::model::Model;
 use super::project::{self, People};
+use super::state::Id;
 use crate::cloud::Session;
 use crate::cloud::services::quota;
+use crate::platform::Configured;
 
 /// A project as it was, and as the definition wants it.
 #[derive(Debug)]
@@ -19,8 +23,47 @@ pub(super) struct ProjectChange {
 }
 
 impl ProjectChange {
+    /// Puts the project as the definition has it. Gives what there is to take back; what failed is taken back at once.
+    pub(super) async fn make(
+        configured: &Configured,
+        own: &Session,
+        id: &Id,
+        wanted: &Definition,
+        stated: &Project,
+        prior: &Model,
+        cx: &Context,
+    ) -> Result<Option<Self>, Diagnostics> {
+        let people = project::people(configured, own, stated).await?;
+        let before = valid(prior).ok();
+        let was = before.as_ref().and_then(|before| before.project.as_ref());
+        let change = match (&before, was) {
+            (Some(before), Some(was)) => {
+                // a user who is gone from the cloud can't be put back, and must not stop the update
+                let mut ignored = Diagnostics::new();
+                let people = project::look_up(configured, own, was, &mut ignored).await?;
+                Self::prepare(own, &id.project, before, wanted, people).await?
+            }
+            _ => None,
+        };
+        let changed = async {
+            project::describe(own, &id.project, wanted).await?;
+            project::apply(own, &wanted.name, &id.project, stated, was, &people).await
+        };
+        match (changed.await, change) {
+            (Ok(stays), change) => {
+                stays.into_iter().for_each(|warning| cx.warn(warning));
+                Ok(change)
+            }
+            (Err(problems), None) => Err(problems),
+            (Err(problems), Some(change)) => Err(match change.take_back().await {
+                Ok(_) => problems,
+                Err(stayed) => noted(problems, &format!("Not undone: {stayed}.")),
+            }),
+        }
+    }
+
     /// Looks at what there is to take back; `before` as the state has it, `people` of it.
-    pub(super) async fn prepare(
+    async fn prepare(
         session: &Session,
         id: &str,
         before: &Definition,
@@ -113,4 +156,16 @@ fn limits(is: &Project, other: &Project, now: &str) -> Vec<String> {
     let each = differ.filter_map(|((name, is), _)| Some((name, is?)));
     each.map(|(name, limit)| format!("project.quota.{name} is {limit} {now}"))
         .collect()
+}
+
+/// Adds a sentence to the first of some problems: one cause is one error.
+pub(super) fn noted(problems: Diagnostics, note: &str) -> Diagnostics {
+    let mut problems: Vec<_> = problems.into_iter().collect();
+    if let Some(first) = problems.first_mut() {
+        if !first.detail.is_empty() {
+            first.detail.push('\n');
+        }
+        first.detail.push_str(note);
+    }
+    problems.into_iter().collect()
 }

@@ -7,24 +7,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
-use mkys_blade::{Blade as Definition, Compiled, PartName, Project, Revision, Template};
+use mkys_blade::{Blade as Definition, Compiled, PartName, Revision, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
 use super::create::{minutes_until, valid};
 use super::model::Model;
 use super::plan::{self, Operation};
-use super::project_change::ProjectChange;
+use super::project_change::{ProjectChange, noted};
 use super::serving::{self, Serving};
 use super::snapshots::{self, Guard};
 use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
 use super::waiting::{GaveUp, Patience};
-use super::{Blade, advice, asking, back, drift, leading, project, resolve, stopping, ways_in};
+use super::{
+    Blade, advice, asking, back, drift, leading, mark, project, resolve, stopping, ways_in,
+};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
-use crate::cloud::services::keystone;
-use crate::platform::Configured;
 
 /// An update under way.
 struct Change<'a> {
@@ -79,7 +79,7 @@ impl Blade {
         let project = match &wanted.project {
             Some(stated) => {
                 let change =
-                    change_project(configured, &own, &id, &wanted, stated, &prior, cx).await?;
+                    ProjectChange::make(configured, &own, &id, &wanted, stated, &prior, cx).await?;
                 if change.is_some() {
                     // whatever becomes of the rest, this is what the project has
                     let mut model = prior.clone();
@@ -133,88 +133,9 @@ impl Blade {
         slot.save(model, private);
         let (session, wanted) = (&change.session, &change.wanted);
         leading::wait(session, &id.project, wanted, &stack, deadline, cx).await;
-        mark_whole(&own, session, wanted, &id, &stack, cx).await;
+        mark::take_off(&own, session, wanted, &id, &stack, cx).await;
         Ok(())
     }
-}
-
-/// Takes off the mark that a creation could not.
-async fn mark_whole(
-    own: &Session,
-    session: &Session,
-    wanted: &Definition,
-    id: &Id,
-    stack: &Stack,
-    cx: &Context,
-) {
-    let marked = async {
-        if wanted.project.is_none() {
-            if stack::is_unfinished(session, stack).await? {
-                stack::set_whole(session, stack).await?;
-            }
-            return Ok(None);
-        }
-        let project = keystone::project(own, &id.project).await?;
-        Ok(match project.filter(project::is_unfinished) {
-            Some(_) => project::finish(own, &id.project).await,
-            None => None,
-        })
-    };
-    let warning = marked
-        .await
-        .unwrap_or_else(|error| Some(project::unmarked(&error)));
-    warning.into_iter().for_each(|warning| cx.warn(warning));
-}
-
-/// Puts the project as the definition has it. Gives what there is to take back.
-async fn change_project(
-    configured: &Configured,
-    own: &Session,
-    id: &Id,
-    wanted: &Definition,
-    stated: &Project,
-    prior: &Model,
-    cx: &Context,
-) -> Result<Option<ProjectChange>, Diagnostics> {
-    let people = project::people(configured, own, stated).await?;
-    let before = valid(prior).ok();
-    let was = before.as_ref().and_then(|before| before.project.as_ref());
-    let change = match (&before, was) {
-        (Some(before), Some(was)) => {
-            // a user who is gone from the cloud can't be put back, and must not stop the update
-            let mut ignored = Diagnostics::new();
-            let people = project::look_up(configured, own, was, &mut ignored).await?;
-            ProjectChange::prepare(own, &id.project, before, wanted, people).await?
-        }
-        _ => None,
-    };
-    let changed = async {
-        project::describe(own, &id.project, wanted).await?;
-        project::apply(own, &wanted.name, &id.project, stated, was, &people).await
-    };
-    match (changed.await, change) {
-        (Ok(stays), change) => {
-            stays.into_iter().for_each(|warning| cx.warn(warning));
-            Ok(change)
-        }
-        (Err(problems), None) => Err(problems),
-        (Err(problems), Some(change)) => Err(match change.take_back().await {
-            Ok(_) => problems,
-            Err(stayed) => noted(problems, &format!("Not undone: {stayed}.")),
-        }),
-    }
-}
-
-/// Adds a sentence to the first of some problems: one cause is one error.
-fn noted(problems: Diagnostics, note: &str) -> Diagnostics {
-    let mut problems: Vec<_> = problems.into_iter().collect();
-    if let Some(first) = problems.first_mut() {
-        if !first.detail.is_empty() {
-            first.detail.push('\n');
-        }
-        first.detail.push_str(note);
-    }
-    problems.into_iter().collect()
 }
 
 impl Change<'_> {

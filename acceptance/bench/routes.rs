@@ -103,7 +103,8 @@ impl Ours<'_> {
     fn fill(&self, live: usize, wanted: usize) -> anyhow::Result<()> {
         let each = |part: usize| -> anyhow::Result<()> {
             for number in (live + part..wanted).step_by(8) {
-                self.approve(&self.ask_for(&format!("live{number}.bench.test"))?)?;
+                let host = format!("live{number}.bench.test");
+                self.approve(&self.ask_for(&host)?, &host)?;
             }
             Ok(())
         };
@@ -134,7 +135,7 @@ impl Ours<'_> {
             "{host} is served before it is approved"
         );
         let start = Instant::now();
-        self.approve(&route)?;
+        self.approve(&route, host)?;
         until_answered(&self.listener, host)?;
         let seconds = start.elapsed().as_secs_f64();
         self.edge.call(
@@ -147,12 +148,18 @@ impl Ours<'_> {
     }
 
     fn ask_for(&self, host: &str) -> anyhow::Result<String> {
-        let wish = edge::wish("bench", host, self.target, &["users"]);
-        Ok(self.edge.ask_for(&wish, &self.requester)?)
+        Ok(self.edge.ask_for(&self.wish(host), &self.requester)?)
     }
 
-    fn approve(&self, route: &str) -> anyhow::Result<Value> {
-        Ok(self.edge.approve_by(&self.administrator, route, "users")?)
+    fn wish(&self, host: &str) -> Value {
+        edge::wish("bench", host, self.target, &["users"])
+    }
+
+    fn approve(&self, route: &str, host: &str) -> anyhow::Result<Value> {
+        let approved =
+            self.edge
+                .approve_seen(&self.administrator, route, "users", &self.wish(host));
+        Ok(approved?)
     }
 }
 

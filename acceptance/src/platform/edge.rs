@@ -258,28 +258,30 @@ impl Edge {
     /// # Errors
     /// When the edge refuses.
     pub fn approve(&self, route: &str, audience: &str) -> Result<Value, Error> {
-        self.approve_by(&self.administrator()?, route, audience)
+        let token = self.administrator()?;
+        let seen = self.call("GET", &format!("/v1/routes/{route}"), &token, None)?;
+        self.approve_seen(&token, route, audience, &seen)
     }
 
-    /// The same by a token that is known to be good.
+    /// The same of a route as it was `seen`, or wished for, by a token that is known to be good.
     ///
     /// # Errors
     /// When the edge refuses.
-    pub fn approve_by(&self, token: &str, route: &str, audience: &str) -> Result<Value, Error> {
-        let path = format!("/v1/routes/{route}");
-        let seen = self.call("GET", &path, token, None)?;
+    pub fn approve_seen(
+        &self,
+        token: &str,
+        route: &str,
+        audience: &str,
+        seen: &Value,
+    ) -> Result<Value, Error> {
         let content = ["blade", "service", "port", "host", "path"].map(|key| (key, &seen[key]));
         let body = json!({
             "decision": "approve",
             "reason": "seen and agreed",
             "content": BTreeMap::from(content),
         });
-        self.call(
-            "POST",
-            &format!("{path}/access/{audience}"),
-            token,
-            Some(&body),
-        )
+        let path = format!("/v1/routes/{route}/access/{audience}");
+        self.call("POST", &path, token, Some(&body))
     }
 
     /// Delegates a route's path to a holder, who may send players to so many targets in some networks. Gives the holder's token; what an

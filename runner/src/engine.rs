@@ -34,7 +34,7 @@ use jiff::SignedDuration;
 use mkys_init::ToRun;
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -133,7 +133,7 @@ pub enum EngineError {
 pub struct Engine {
     docker: Docker,
     settings: EngineSettings,
-    machine: Machine,
+    machine: Arc<OnceCell<Machine>>,
     hub: Arc<Hub>,
     rooms: Rooms,
     /// They end with it.
@@ -154,8 +154,6 @@ impl Engine {
             return Err(EngineError::Init { path });
         }
         let docker = dial(settings.socket.as_deref()).await?;
-        let machine = Machine::of(&docker).await;
-        let machine = machine.map_err(|source| unreachable(settings.socket.as_deref(), source))?;
         let directory = settings.directory.join(settings.owner.as_str());
         let (lock, listener) = own(&settings.owner, &directory)?;
         let hub = Arc::new(Hub::new(settings.secrets.clone()));
@@ -166,6 +164,10 @@ impl Engine {
             settings.owner.clone(),
             Arc::clone(&hub),
         ));
+        let machine = Arc::new(OnceCell::new());
+        // an engine may think about that for longer than a run takes to start
+        let (engine, known) = (docker.clone(), Arc::clone(&machine));
+        tasks.spawn(async move { drop(known.get_or_try_init(|| Machine::of(&engine)).await) });
         let (engine, owner) = (docker.clone(), settings.owner.clone());
         let at = settings.directory.clone();
         // nobody waits for that
@@ -414,7 +416,11 @@ impl Executor for Engine {
             Some(_) => return Err(SubmitError::Other(plan.name.clone())),
             None => {}
         }
-        let fits = self.machine.has(&plan.container.resources);
+        let machine = self.machine.get_or_try_init(|| Machine::of(&self.docker));
+        let machine = machine.await.map_err(|error| {
+            SubmitError::Executor(self.error("ask what its machine has", error))
+        })?;
+        let fits = machine.has(&plan.container.resources);
         fits.map_err(SubmitError::Refused)?;
         let image = self.image(plan).await?;
         let begun = self.begin(plan, &image).await;
@@ -575,18 +581,14 @@ fn engine_socket(chosen: Option<&Path>) -> PathBuf {
 /// Connects to the engine, and asks whether it answers.
 async fn dial(chosen: Option<&Path>) -> Result<Docker, EngineError> {
     let socket = engine_socket(chosen);
+    let unreachable = |source| EngineError::Unreachable {
+        socket: socket.clone(),
+        source: Box::new(source),
+    };
     let address = socket.to_string_lossy();
     let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
-        .map_err(|source| unreachable(chosen, source))?;
-    let negotiated = docker.negotiate_version().await;
-    negotiated.map_err(|source| unreachable(chosen, source))
-}
-
-fn unreachable(chosen: Option<&Path>, source: bollard::errors::Error) -> EngineError {
-    EngineError::Unreachable {
-        socket: engine_socket(chosen),
-        source: Box::new(source),
-    }
+        .map_err(unreachable)?;
+    docker.negotiate_version().await.map_err(unreachable)
 }
 
 /// How an engine is named in errors.

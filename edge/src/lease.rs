@@ -115,10 +115,11 @@ pub fn idle_s(last: Option<f64>, added: Timestamp, started: f64, now: f64) -> u6
 mod tests {
     use std::collections::BTreeMap;
 
-    use mkys_edge_client::{Access, AccessState, RouteSpec, Wish};
+    use mkys_edge_client::{AccessState, RouteSpec, Wish};
     use uuid::Uuid;
 
     use super::*;
+    use crate::policy::undecided;
 
     fn actor(name: &str, role: Role) -> Actor {
         Actor {
@@ -133,12 +134,6 @@ mod tests {
         let wish = || Wish {
             enabled: true,
             justification: "games".into(),
-        };
-        let access = |state| Access {
-            state,
-            decided_by: None,
-            reason: None,
-            decided_at: None,
         };
         let each = states.iter();
         Route {
@@ -157,7 +152,7 @@ mod tests {
             },
             requester: "pipeline".into(),
             decisions: each
-                .map(|(audience, state)| (*audience, access(*state)))
+                .map(|(audience, state)| (*audience, undecided(*state)))
                 .collect(),
         }
     }

@@ -138,7 +138,8 @@ pub fn first(spec: &RouteSpec) -> BTreeMap<Audience, Access> {
     decisions.collect()
 }
 
-fn undecided(state: AccessState) -> Access {
+/// An access that nobody has decided on.
+pub(crate) fn undecided(state: AccessState) -> Access {
     Access {
         state,
         decided_by: None,

@@ -275,9 +275,10 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use mkys_edge_client::{Access, AccessState, Route, RouteSpec, Session, Wish};
+    use mkys_edge_client::{AccessState, Route, RouteSpec, Session, Wish};
 
     use super::*;
+    use crate::policy::undecided;
 
     fn place(path: &str) -> Place {
         Place {
@@ -291,12 +292,6 @@ mod tests {
         let wish = Wish {
             enabled: true,
             justification: "games".into(),
-        };
-        let access = |state| Access {
-            state,
-            decided_by: None,
-            reason: None,
-            decided_at: None,
         };
         let target = "198.51.100.20:80".parse().unwrap();
         let route = Route {
@@ -314,8 +309,8 @@ mod tests {
             },
             requester: "pipeline".into(),
             decisions: [
-                (Audience::Users, access(AccessState::Approved)),
-                (Audience::Devops, access(AccessState::Withdrawn)),
+                (Audience::Users, undecided(AccessState::Approved)),
+                (Audience::Devops, undecided(AccessState::Withdrawn)),
             ]
             .into(),
         };

@@ -352,6 +352,7 @@ fn state_of(word: &str) -> Result<AccessState, StoreError> {
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
+    use crate::policy::undecided;
 
     #[tokio::test]
     async fn who_decides_and_who_changes_see_what_the_other_did() {
@@ -362,12 +363,6 @@ mod tests {
         let wish = Wish {
             enabled: true,
             justification: "games".into(),
-        };
-        let access = |state| Access {
-            state,
-            decided_by: None,
-            reason: None,
-            decided_at: None,
         };
         let route = Route {
             id: Uuid::nil(),
@@ -384,7 +379,7 @@ mod tests {
             },
             requester: "pipeline".into(),
             decisions: Audience::ALL
-                .map(|one| (one, access(AccessState::Pending)))
+                .map(|one| (one, undecided(AccessState::Pending)))
                 .into(),
         };
         let now = Timestamp::UNIX_EPOCH;
@@ -392,7 +387,7 @@ mod tests {
         // all at once, and each writes the whole of the accesses
         let decide = |audience| {
             store.decide(route.id, audience, "ada", now, move |_| {
-                Ok(access(AccessState::Approved))
+                Ok(undecided(AccessState::Approved))
             })
         };
         let moved = store.change(route.id, "pipeline", now, |mut route| {

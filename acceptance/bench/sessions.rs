@@ -91,7 +91,7 @@ fn row(what: &str, times: &[f64], beside: &[f64]) -> Vec<String> {
 async fn runner<E: Executor>(executor: E, edge: &Delegated) -> anyhow::Result<Runner<E>> {
     let settings = EdgeSettings::builder()
         .client(edge.holder()?)
-        .listener(edge.listener().into())
+        .listener(SocketAddr::from(edge.listener()))
         .build();
     let door = EdgeDoor::connect(settings).await?;
     Ok(Runner::start_with(executor, Keep::Memory, door).await?)

@@ -16,7 +16,7 @@ const INSTEAD: [(&str, &str); 5] = [
         "\"docker.io/library/busybox:1.36\"",
         "crate::pages::image()",
     ),
-    ("\"198.51.100.3:80\".parse()?", "crate::pages::listener()"),
+    ("\"https://198.51.100.3\"", "crate::pages::listener()"),
     (
         "\"registry.example.org/mkys/keeper:0.1\"",
         "crate::pages::keeper()",

@@ -1,6 +1,7 @@
 //! What runs on the lab: the CLIs with the provider installed, the edge, the monitor, and visitors who ask; and what needs no lab: a
 //! container engine, a cluster, and a game for them.
 
+pub mod authority;
 pub mod background;
 pub mod cli;
 pub mod cluster;

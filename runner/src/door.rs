@@ -5,13 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::knock::knock;
 use crate::spec::{Answers, RunName};
-
-/// How long one try to reach a session may take.
-const TRY: Duration = Duration::from_secs(5);
 
 /// Sends players to sessions.
 pub trait Door: fmt::Debug + Send + Sync + 'static {
@@ -91,55 +87,5 @@ impl Door for Direct {
         _runs: &'a [RunName],
     ) -> BoxFuture<'a, Result<Vec<(RunName, Duration)>, DoorError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-}
-
-/// Asks what a player's client would ask first, of whatever listens at an address.
-///
-/// # Errors
-///
-/// [`DoorError`] when that is not answered as it must be, within five seconds.
-pub async fn knock(address: SocketAddr, url: &str, answers: &Answers) -> Result<(), DoorError> {
-    let answered = tokio::time::timeout(TRY, ask(address, url, answers)).await;
-    let failed = |reason: String| DoorError {
-        place: url.to_owned(),
-        reason,
-    };
-    match answered {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err(failed(reason)),
-        Err(_) => Err(failed(format!("no answer within {} s", TRY.as_secs()))),
-    }
-}
-
-async fn ask(address: SocketAddr, url: &str, answers: &Answers) -> Result<(), String> {
-    let said = |error: &dyn fmt::Display| error.to_string();
-    match answers {
-        Answers::Websocket { .. } => {
-            let stream = TcpStream::connect(address)
-                .await
-                .map_err(|error| said(&error))?;
-            let request = url.into_client_request().map_err(|error| said(&error))?;
-            let shaken = tokio_tungstenite::client_async(request, stream).await;
-            let (mut socket, _) = shaken.map_err(|error| said(&error))?;
-            // it answered; whether it takes leave politely is its own affair
-            let _ = socket.close(None).await;
-            Ok(())
-        }
-        Answers::Http { .. } => {
-            let parsed = reqwest::Url::parse(url).map_err(|error| said(&error))?;
-            let host = parsed.host_str().unwrap_or_default().to_owned();
-            let client = reqwest::Client::builder()
-                .resolve(&host, address)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .map_err(|error| said(&error))?;
-            let answer = client.get(parsed).send().await;
-            let status = answer.map_err(|error| said(&error.without_url()))?.status();
-            match status.as_u16() {
-                ..400 => Ok(()),
-                _ => Err(status.to_string()),
-            }
-        }
     }
 }

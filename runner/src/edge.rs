@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use mkys_edge_client::{Delegation, EdgeClient, EdgeError, SessionSpec};
 
-use crate::door::{Door, DoorError, knock};
+use crate::door::{Door, DoorError};
+use crate::knock::{Knocker, Trust};
+use crate::listener::Listener;
 use crate::spec::{Answers, RunName};
 use crate::words::words;
 
@@ -17,8 +19,12 @@ use crate::words::words;
 pub struct EdgeSettings {
     /// A client of the edge with the token of the delegation.
     pub client: EdgeClient,
-    /// Where the listener is that players come in through: sessions are tried there before anybody is sent to them.
-    pub listener: SocketAddr,
+    /// Where the listener is that players come in through, and whether it has TLS: sessions are tried there before anybody is sent to
+    /// them. An address alone is one without TLS.
+    #[builder(into)]
+    pub listener: Listener,
+    /// PEM of certificates that the listener's may be of, beside the system's.
+    pub ca_pem: Option<Vec<u8>>,
     /// How long a route lives without being renewed; a minute by default.
     #[builder(default = Duration::from_secs(60))]
     pub ttl: Duration,
@@ -30,7 +36,8 @@ pub struct EdgeSettings {
 pub struct EdgeDoor {
     client: EdgeClient,
     delegation: Delegation,
-    listener: SocketAddr,
+    listener: Listener,
+    knocker: Knocker,
     ttl_s: u32,
     open: Mutex<HashMap<RunName, SessionSpec>>,
 }
@@ -40,18 +47,43 @@ impl EdgeDoor {
     ///
     /// # Errors
     ///
-    /// [`EdgeError`] when the edge can't be reached, or the token is no holder's.
+    /// [`EdgeError`] when the edge can't be reached, the token is no holder's, `ca_pem` is none, or the listener does not speak as it is said
+    /// to, or with a certificate that is not trusted. A listener that can't be reached is none: it may be there when a session is opened.
     pub async fn connect(settings: EdgeSettings) -> Result<Self, EdgeError> {
         let EdgeSettings {
             client,
             listener,
+            ca_pem,
             ttl,
         } = settings;
         let delegation = client.delegation().await?;
+        let trust = match listener.has_tls() {
+            true => Trust::System(ca_pem.as_deref()),
+            false => Trust::NoTls,
+        };
+        let knocker = Knocker::new(&delegation.host, listener.address(), &trust);
+        let knocker = knocker.map_err(|reason| EdgeError::Settings {
+            what: "ca_pem",
+            reason,
+        })?;
+        let url = listener.url(
+            &Answers::Http {
+                path: String::new(),
+            },
+            &delegation.host,
+            &delegation.prefix,
+        );
+        if let Err(reason) = knocker.speaks(&url).await {
+            return Err(EdgeError::Settings {
+                what: "listener",
+                reason: format!("{listener}: {reason}"),
+            });
+        }
         Ok(Self {
             client,
             delegation,
             listener,
+            knocker,
             ttl_s: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX),
             open: Mutex::default(),
         })
@@ -96,13 +128,8 @@ impl EdgeDoor {
         let put = self.client.put_session(run.as_str(), &spec).await;
         put.map_err(|error| self.error(&error))?;
         self.opened().insert(run.clone(), spec);
-        let (scheme, own) = match answers {
-            Answers::Websocket { path } => ("ws", path),
-            Answers::Http { path } => ("http", path),
-        };
-        let host = &self.delegation.host;
-        let url = format!("{scheme}://{host}{path}{own}");
-        knock(self.listener, &url, answers).await?;
+        let url = self.listener.url(answers, &self.delegation.host, &path);
+        self.knocker.knock(&url, answers).await?;
         Ok(url)
     }
 }

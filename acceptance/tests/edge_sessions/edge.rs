@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mkys_acceptance::platform::authority::Authority;
 use mkys_edge_client::{
     AccessState, Audience, Decision, DecisionRequest, DelegationRequest, EdgeClient, Route,
     RouteSpec, SessionSpec, Settings, Wish,
@@ -46,7 +47,12 @@ impl Stage {
 
     /// The same, with an NGINX that has some settings of its own.
     pub(crate) async fn with(audiences: &[Audience], nginx: Value) -> Self {
-        let (edge, lobby) = (Edge::start(nginx).await, Service::start("the lobby").await);
+        Self::on(Edge::start(nginx, None).await, audiences).await
+    }
+
+    /// The same at an edge that was started.
+    pub(crate) async fn on(edge: Edge, audiences: &[Audience]) -> Self {
+        let lobby = Service::start("the lobby").await;
         let route = edge.route(HOST, PREFIX, &lobby).await;
         for audience in audiences {
             edge.decide(&route, *audience, Decision::Approve).await;
@@ -76,7 +82,8 @@ pub(crate) fn spec(name: &str, target: &Service, ttl_s: u32) -> SessionSpec {
 }
 
 impl Edge {
-    async fn start(nginx: Value) -> Self {
+    /// An edge; with an authority, its listener for users has a certificate of it.
+    pub(crate) async fn start(nginx: Value, authority: Option<&Authority>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // NGINX' workers are somebody else
         let open = std::fs::Permissions::from_mode(0o755);
@@ -90,7 +97,7 @@ impl Edge {
             "state": folder.path().join("state"),
             "api": api,
             "portal_host": "portal.mkys.test",
-            "users": { "listen": [users] },
+            "users": { "listen": [users], "tls": authority.map(|one| certified(folder.path(), one)) },
             "devops": { "listen": [devops] },
             "nginx": all,
         });
@@ -252,6 +259,15 @@ fn kill(pid: i32) {
 
 fn client(api: SocketAddr, token: &str) -> EdgeClient {
     EdgeClient::new(&Settings::new(format!("http://{api}"), token)).unwrap()
+}
+
+/// A certificate for the host of all routes, as the edge's settings name it.
+fn certified(folder: &Path, authority: &Authority) -> Value {
+    let (certificate, key) = authority.certify(&[HOST]).unwrap();
+    let files = ["users.pem", "users.key"].map(|file| folder.join(file));
+    std::fs::write(&files[0], certificate.pem()).unwrap();
+    std::fs::write(&files[1], key.serialize_pem()).unwrap();
+    json!({ "certificate": files[0], "key": files[1] })
 }
 
 /// `mkys-edge` as it was built with these tests.

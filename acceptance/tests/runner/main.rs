@@ -24,6 +24,7 @@ mod full_disk;
 mod lost_answer;
 mod lost_node;
 mod on_record;
+mod over_tls;
 mod ownership;
 mod pages;
 mod session;

@@ -46,8 +46,8 @@ pub(crate) fn kubeconfig() -> &'static Path {
 /// Where players of the edge's story come in.
 static LISTENER: OnceLock<SocketAddr> = OnceLock::new();
 
-pub(crate) fn listener() -> SocketAddr {
-    *LISTENER.get().unwrap()
+pub(crate) fn listener() -> String {
+    LISTENER.get().unwrap().to_string()
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::session::session;
 use crate::visitor::Socket;
 
 /// A game whose page is where players ask for it.
-fn game(bench: &EngineBench) -> Session {
+pub(crate) fn game(bench: &EngineBench) -> Session {
     let line = "mkdir -p /tmp$MKYS_PATH; echo chess >/tmp$MKYS_PATH/index.html; httpd -p 8080 -h /tmp; while :; do sleep 1; done";
     session(bench, "chess", line)
 }
@@ -46,7 +46,7 @@ pub(crate) async fn delegated(stage: &Stage) -> EdgeClient {
 }
 
 /// The token of a new holder.
-async fn token(stage: &Stage) -> String {
+pub(crate) async fn token(stage: &Stage) -> String {
     let request = DelegationRequest {
         holder: "games".into(),
         networks: vec!["10.89.0.0/16".parse().unwrap()],
@@ -59,6 +59,11 @@ async fn token(stage: &Stage) -> String {
         .await
         .unwrap();
     made.token
+}
+
+/// Where players are sent.
+fn place(stage: &Stage) -> String {
+    format!("http://{HOST}:{}/play/chess/", stage.edge.users.port())
 }
 
 /// What a player gets there.
@@ -87,10 +92,7 @@ fn players_get_there_while_it_is_open_and_not_afterwards() {
         let runner = runner(&bench, &stage).await;
         assert!(!page(stage.edge.users).await.contains("chess"));
         let run = runner.play(game(&bench)).unwrap();
-        assert_eq!(
-            run.answers().await.unwrap(),
-            format!("http://{HOST}/play/chess/")
-        );
+        assert_eq!(run.answers().await.unwrap(), place(&stage));
         assert_eq!(page(stage.edge.users).await.trim(), "chess");
         run.end();
         let outcome = run.finish().await.unwrap();
@@ -190,7 +192,7 @@ fn players_keep_a_session_from_a_terminal_open_and_it_ends_without_them() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap();
-        assert_eq!(url, format!("http://{HOST}/play/chess/"));
+        assert_eq!(url, place(&stage));
         for _ in 0..10 {
             assert_eq!(page(stage.edge.users).await.trim(), "chess");
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -244,8 +246,7 @@ fn a_new_owner_keeps_it_open_for_players() {
         first.close().await;
         let second = start().await;
         let run = second.run(&"chess".parse().unwrap()).unwrap();
-        let url = format!("http://{HOST}/play/chess/");
-        assert_eq!(run.answers().await.unwrap(), url);
+        assert_eq!(run.answers().await.unwrap(), place(&stage));
         // the first one's lease is over twice
         let until = tokio::time::Instant::now() + TTL * 2;
         while tokio::time::Instant::now() < until {

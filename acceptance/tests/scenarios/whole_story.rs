@@ -175,7 +175,7 @@ fn a_blade_with_its_games_and_computations() {
         let runner = runs.runner(&edge, &token).await;
         let run = runner.play(game(&runs, "short")).unwrap();
         let url = open(&run).await;
-        assert_eq!(url, format!("ws://{host}{PREFIX}/short/play"));
+        assert_eq!(url, format!("ws://{host}:{}{PREFIX}/short/play", edge.port));
         let page = edge.visit_at(host, &format!("{PREFIX}/short/"));
         assert!(page.body.contains("<title>Hex</title>"), "{page:?}");
         play(&run, sit(&url, "Ada").await, sit(&url, "Blaise").await).await;

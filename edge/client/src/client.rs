@@ -68,6 +68,9 @@ impl EdgeClient {
         if let Some(pem) = &settings.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| invalid("ca")(error.to_string()))?;
+            if certificates.is_empty() {
+                return Err(invalid("ca")("there is no certificate in it".to_owned()));
+            }
             http = http.tls_certs_merge(certificates);
         }
         let http = http
@@ -293,6 +296,14 @@ mod tests {
                 assert!(error.starts_with(&expected), "{status}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn an_authority_is_one() {
+        let mut settings = Settings::new("https://edge.example.org", "mkys_x");
+        settings.ca_pem = Some(b"none".to_vec());
+        let error = EdgeClient::new(&settings).unwrap_err().to_string();
+        assert!(error.ends_with("there is no certificate in it"), "{error}");
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 //! What a person types.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use mkys_runner::{Computation, Image, Owner, RunName, Session};
+use mkys_runner::{Computation, Image, Listener, Owner, RunName, Session};
 
 use crate::progress;
 
@@ -187,13 +186,14 @@ pub(crate) struct WayArguments {
     /// count: nobody can tell whether somebody plays
     #[arg(long, requires = "edge_listener", value_name = "URL")]
     pub(crate) edge_url: Option<String>,
-    /// Where players come in, such as 198.51.100.3:80: the session is tried there before it is open
-    #[arg(long, requires = "edge_url", value_name = "ADDRESS")]
-    pub(crate) edge_listener: Option<SocketAddr>,
+    /// Where players come in, such as https://198.51.100.3, or http://198.51.100.3:8080 where there is no TLS: the session is tried there
+    /// before it is open
+    #[arg(long, requires = "edge_url", value_name = "URL")]
+    pub(crate) edge_listener: Option<Listener>,
     /// A file with the token of the edge's delegation; the variable MKYS_EDGE_TOKEN if it is not named
     #[arg(long, requires = "edge_url", value_name = "FILE")]
     pub(crate) edge_token_file: Option<PathBuf>,
-    /// A file of certificates to trust beside the system's, as PEM
+    /// A file of certificates to trust beside the system's, of its API and of its listener, as PEM
     #[arg(long, requires = "edge_url", value_name = "FILE")]
     pub(crate) edge_ca: Option<PathBuf>,
 }

@@ -16,8 +16,11 @@ use arguments::{Arguments, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // what a verifier logs stands in the error of whoever asked it
+    let log = std::env::var("MKYS_LOG");
+    let log = log.unwrap_or_else(|_| "error,rustls_platform_verifier=off".to_owned());
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_env("MKYS_LOG"))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(log))
         .with_writer(std::io::stderr)
         .init();
     let Arguments { at, command } = arguments;

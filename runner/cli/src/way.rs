@@ -1,7 +1,7 @@
 //! How players get to a session: through an edge if one was named, else to the session's own address.
 
 use anyhow::{Context as _, Result};
-use mkys_edge_client::{EdgeClient, Settings};
+use mkys_edge_client::{EdgeClient, EdgeError, Settings};
 use mkys_runner::{EdgeDoor, EdgeSettings};
 
 use crate::arguments::WayArguments;
@@ -29,12 +29,38 @@ pub(crate) async fn edge(arguments: WayArguments) -> Result<Option<EdgeDoor>> {
             )
         })?,
     };
+    let ca_pem = match edge_ca {
+        Some(file) => {
+            let pem = std::fs::read(&file);
+            Some(pem.with_context(|| format!("read {}", file.display()))?)
+        }
+        None => None,
+    };
     let mut settings = Settings::new(url, token.trim());
-    if let Some(file) = edge_ca {
-        let pem = std::fs::read(&file);
-        settings.ca_pem = Some(pem.with_context(|| format!("read {}", file.display()))?);
-    }
-    let client = EdgeClient::new(&settings)?;
-    let settings = EdgeSettings::builder().client(client).listener(listener);
-    Ok(Some(EdgeDoor::connect(settings.build()).await?))
+    settings.ca_pem.clone_from(&ca_pem);
+    let settings = EdgeSettings::builder()
+        .client(EdgeClient::new(&settings).map_err(with_option)?)
+        .listener(listener)
+        .maybe_ca_pem(ca_pem)
+        .build();
+    let door = EdgeDoor::connect(settings).await;
+    Ok(Some(door.map_err(with_option)?))
+}
+
+/// The error with what a person at a terminal sets.
+fn with_option(error: EdgeError) -> anyhow::Error {
+    let option = match &error {
+        EdgeError::Settings {
+            what: "listener", ..
+        } => {
+            "--edge-listener says where players come in: https://ADDRESS with TLS, http://ADDRESS without; --edge-ca names a file with the \
+             authority of its certificate"
+        }
+        EdgeError::Settings { what: "ca", .. } => "--edge-ca names a file of certificates, as PEM",
+        EdgeError::Token { .. } => {
+            "the token is that of a delegation: `mkys-edge delegation create` prints it"
+        }
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{:#}; {option}", anyhow::Error::new(error))
 }

@@ -5,6 +5,8 @@ mod computation;
 mod session;
 mod stage;
 
+use std::net::SocketAddr;
+
 use anyhow::Context as _;
 use mkys_acceptance::progress::Progress;
 use mkys_runner::engine::{Engine, EngineSettings};
@@ -65,7 +67,7 @@ async fn show<E: Executor>(
 ) -> anyhow::Result<()> {
     let settings = EdgeSettings::builder()
         .client(stage.holder(token)?)
-        .listener(stage.users().into())
+        .listener(SocketAddr::from(stage.users()))
         .ttl(TTL)
         .build();
     let door = EdgeDoor::connect(settings).await?;

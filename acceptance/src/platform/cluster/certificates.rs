@@ -3,13 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 
 use super::layout::{API_SERVICE, Layout, NODE, NODE_ADDRESS};
 use crate::lab::Error;
+use crate::platform::authority::{Authority, wrong};
 use crate::platform::files;
 
 /// Somebody with a certificate of the authority's.
@@ -71,49 +69,21 @@ fn holders() -> [Holder; 6] {
 pub(super) fn make(layout: &Layout) -> Result<(), Error> {
     let folder = layout.keys();
     files::make(&folder)?;
-    let (authority, key) = authority("mkys-cluster")?;
-    let issuer = Issuer::from_params(&authority, &key);
-    write(
-        &folder,
-        "ca",
-        &authority.self_signed(&key).map_err(wrong)?.pem(),
-        &key,
-    )?;
+    let authority = Authority::new("mkys-cluster")?;
+    write(&folder, "ca", authority.pem(), authority.key())?;
     for holder in holders() {
-        let key = KeyPair::generate().map_err(wrong)?;
-        let certificate = certificate(&holder)?.signed_by(&key, &issuer);
-        write(
-            &folder,
-            holder.file,
-            &certificate.map_err(wrong)?.pem(),
-            &key,
-        )?;
+        let (certificate, key) = authority.sign(certificate(&holder)?)?;
+        write(&folder, holder.file, &certificate.pem(), &key)?;
     }
     // the authority of front proxies is its own only one
-    let (front, key) = self::authority("front")?;
-    write(
-        &folder,
-        "front",
-        &front.self_signed(&key).map_err(wrong)?.pem(),
-        &key,
-    )?;
+    let front = Authority::new("front")?;
+    write(&folder, "front", front.pem(), front.key())?;
     let accounts = KeyPair::generate().map_err(wrong)?;
     files::write(
         &folder.join("service-accounts.pub"),
         &accounts.public_key_pem(),
     )?;
     write_key(&folder, "service-accounts", &accounts)
-}
-
-fn authority(name: &str) -> Result<(CertificateParams, KeyPair), Error> {
-    let mut params = CertificateParams::new([]).map_err(wrong)?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
-    Ok((params, KeyPair::generate().map_err(wrong)?))
 }
 
 fn certificate(holder: &Holder) -> Result<CertificateParams, Error> {
@@ -150,8 +120,4 @@ fn write_key(folder: &Path, name: &str, key: &KeyPair) -> Result<(), Error> {
     files::write(&file, &key.serialize_pem())?;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
         .map_err(Error::io("keep a key from others"))
-}
-
-fn wrong(error: rcgen::Error) -> Error {
-    Error::Unexpected(format!("a certificate can't be made: {error}"))
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use mkys_acceptance::platform::authority::Authority;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -73,21 +73,18 @@ async fn relay(acceptor: TlsAcceptor, client: TcpStream, service: String) -> std
 
 /// An authority's certificate, and what presents one of its for 127.0.0.1.
 fn certified() -> (String, TlsAcceptor) {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let key = KeyPair::generate().unwrap();
-    let authority = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::from_params(&params, &key);
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()]).unwrap();
-    let own = own.signed_by(&key, &issuer).unwrap().der().clone();
+    let authority = Authority::new("a university").unwrap();
+    let here = Ipv4Addr::LOCALHOST.to_string();
+    let (own, key) = authority.certify(&[&here]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![own], key)
+        .with_single_cert(vec![own.der().clone()], key)
         .unwrap();
-    (authority, TlsAcceptor::from(Arc::new(config)))
+    (
+        authority.pem().to_owned(),
+        TlsAcceptor::from(Arc::new(config)),
+    )
 }

@@ -39,6 +39,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
+use crate::kept::KeptInputs;
 use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::record::Ran;
@@ -391,7 +392,8 @@ impl Engine {
 }
 
 impl Executor for Engine {
-    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
+    async fn runs(&self, inputs: KeptInputs) -> Result<Vec<Plan>, ExecutorError> {
+        self.hub.has_kept(inputs);
         let found = self.containers().await?;
         for found in &found {
             self.take_over(found);

@@ -13,6 +13,7 @@ use mkys_init::FilePath;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::kept::KeptInputs;
 use crate::log::{LogLine, LogPlace};
 use crate::plan::Plan;
 use crate::record::Ran;
@@ -22,8 +23,11 @@ use crate::verdict::Failure;
 
 /// Carries runs out. All that it is asked to do can be asked again without harm.
 pub trait Executor: Send + Sync + 'static {
-    /// The runs of this owner that are there, made by whichever process.
-    fn runs(&self) -> impl Future<Output = Result<Vec<Plan>, ExecutorError>> + Send;
+    /// The runs of this owner that are there, made by whichever process. Those that still wait for their inputs are given what was kept.
+    fn runs(
+        &self,
+        inputs: KeptInputs,
+    ) -> impl Future<Output = Result<Vec<Plan>, ExecutorError>> + Send;
 
     /// Tells what is seen of any run, for as long as the receiver is there. What is seen already is told at once.
     fn watch(&self) -> mpsc::UnboundedReceiver<Seen>;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mkys_init::FilePath;
 use tokio::fs::{self, File};
@@ -51,8 +52,18 @@ pub(crate) async fn put_inputs(folder: &Path, plan: &mut Plan) -> io::Result<()>
     no_more_waiting(folder).await
 }
 
+/// An input of a run that is not over, as it was kept.
+pub(crate) async fn kept(
+    folder: &Path,
+    plan: &Plan,
+    path: &FilePath,
+    content: &Content,
+) -> Option<Arc<[u8]>> {
+    read(&waiting(folder, plan).join(path), content).await
+}
+
 /// A file's bytes, if they are what they should be.
-async fn read(file: &Path, content: &Content) -> Option<std::sync::Arc<[u8]>> {
+async fn read(file: &Path, content: &Content) -> Option<Arc<[u8]>> {
     let read = Content::from(fs::read(file).await.ok()?);
     (read == *content).then_some(read.bytes)?
 }

@@ -35,6 +35,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
+use crate::kept::KeptInputs;
 use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::record::Ran;
@@ -332,7 +333,8 @@ impl Kubernetes {
 }
 
 impl Executor for Kubernetes {
-    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
+    async fn runs(&self, inputs: KeptInputs) -> Result<Vec<Plan>, ExecutorError> {
+        self.hub.has_kept(inputs);
         let of = ListParams::default().labels(&names::of_owner(&self.settings.owner));
         let jobs = self
             .ask(|| "list jobs".to_owned(), self.jobs.list(&of))

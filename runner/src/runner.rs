@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::door::{Direct, Door};
 use crate::executor::{Executor, ExecutorError, Remains, Seen};
+use crate::kept::KeptInputs;
 use crate::life::{self, Told};
 use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, PlanError};
@@ -127,7 +128,7 @@ impl<E: Executor> Runner<E> {
         door: impl Door,
     ) -> Result<Self, ExecutorError> {
         let seen = executor.watch();
-        let there = executor.runs().await?;
+        let there = executor.runs(KeptInputs::new(&keep)).await?;
         let shared = Arc::new(Shared {
             executor,
             keep,

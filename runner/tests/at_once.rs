@@ -11,8 +11,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{BoxStream, StreamExt};
 use mkys_runner::{
-    Answers, Container, Door, DoorError, Executor, ExecutorError, Keep, LogLine, LogPlace,
-    Observation, Part, Plan, Ran, Remains, RunName, Runner, Seen, Session, State, SubmitError,
+    Answers, Container, Door, DoorError, Executor, ExecutorError, Keep, KeptInputs, LogLine,
+    LogPlace, Observation, Part, Plan, Ran, Remains, RunName, Runner, Seen, Session, State,
+    SubmitError,
 };
 use tokio::sync::mpsc;
 
@@ -36,7 +37,7 @@ impl Frozen {
 }
 
 impl Executor for Frozen {
-    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
+    async fn runs(&self, _inputs: KeptInputs) -> Result<Vec<Plan>, ExecutorError> {
         Ok(Vec::new())
     }
 

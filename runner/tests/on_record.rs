@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use mkys_runner::{
-    Computation, Container, Direct, Executor, ExecutorError, Input, Keep, LogLine, LogPlace,
-    Observation, Part, Plan, Ran, Record, Remains, ResultContent, RunName, Runner, Seen,
+    Computation, Container, Direct, Executor, ExecutorError, Input, Keep, KeptInputs, LogLine,
+    LogPlace, Observation, Part, Plan, Ran, Record, Remains, ResultContent, RunName, Runner, Seen,
     SubmitError, Verdict,
 };
 use sha2::{Digest, Sha256};
@@ -53,7 +53,7 @@ impl Quick {
 }
 
 impl Executor for Quick {
-    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
+    async fn runs(&self, _inputs: KeptInputs) -> Result<Vec<Plan>, ExecutorError> {
         // it was being stopped when its owner was killed, and that is all that can be seen of it
         self.there.iter().for_each(|plan| self.ends(plan, 143));
         Ok(self.there.clone())

@@ -13,7 +13,7 @@ use mkys_acceptance::platform::built;
 use mkys_acceptance::platform::engine::ContainerEngine;
 use mkys_runner::engine::{Engine, EngineSettings};
 use mkys_runner::{
-    Cause, Computation, Container, Executor, Outcome, Resources, Run, Runner, Verdict,
+    Cause, Computation, Container, Executor, Input, Outcome, Resources, Run, Runner, Verdict,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -274,6 +274,17 @@ pub(crate) fn line(bench: &impl Bench, line: &str) -> Computation {
         .name("one".parse().unwrap())
         .container(shell_line(bench, line))
         .build()
+}
+
+/// A computation whose result is its input.
+pub(crate) fn with_input(bench: &impl Bench) -> Computation {
+    let mut computation = line(bench, "cat /mkys/in/question >/mkys/out/answer");
+    let question = Input::Text("42".into());
+    computation
+        .inputs
+        .insert("question".parse().unwrap(), question);
+    computation.results = vec!["answer".parse().unwrap()];
+    computation
 }
 
 /// Runs a computation to its end on a runner of its own, and sees that nothing is left.

@@ -6,10 +6,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jiff::SignedDuration;
 use mkys_runner::kubernetes::{Kubernetes, KubernetesError, Reach};
-use mkys_runner::{Answers, Cause, Gpu, Placement, Runner, Session, State, Toleration, Verdict};
+use mkys_runner::{
+    Answers, Cause, Direct, Gpu, Keep, Placement, Runner, Session, State, Toleration, Verdict,
+};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, LIMIT, fails, line, outcome, runner, shell_line, tell, until_running};
+use crate::bench::{
+    Bench, LIMIT, fails, line, outcome, runner, shell_line, tell, until_running, with_input,
+};
 use crate::cluster_bench::ClusterBench;
 
 const ENDLESS: &str = "while :; do sleep 1; done";
@@ -322,6 +326,51 @@ fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
         assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
         assert_eq!(bench.left().await, Vec::<String>::new());
         runner.close().await;
+        bench.gone().await;
+    });
+}
+
+#[test]
+fn one_that_its_queue_holds_is_given_its_inputs_by_a_new_owner() {
+    tell(async {
+        let bench = ClusterBench::with(
+            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: 0}}}",
+        )
+        .await;
+        let folder = tempfile::tempdir().unwrap();
+        let start = async || {
+            let keep = Keep::Directory(folder.path().to_owned());
+            Runner::start_with(bench.executor().await, keep, Direct)
+                .await
+                .unwrap()
+        };
+        let first = start().await;
+        let run = first.compute(with_input(&bench)).await.unwrap();
+        hold(&bench, true).await;
+        drop(run);
+        first.close().await;
+        let namespace = &bench.owner;
+        let quota = ["delete", "resourcequota/none", "--namespace", namespace];
+        bench.kubectl(&quota).await;
+        // it waits for them before its owner is back
+        hold(&bench, false).await;
+        let waits = async || {
+            let pods = bench.listed("pods").await;
+            let pod = bench.read(pods.first()?).await;
+            let first = &pod["status"]["initContainerStatuses"][0]["state"];
+            first["running"].is_object().then_some(())
+        };
+        while waits().await.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let second = start().await;
+        let run = second.run(&"one".parse().unwrap()).unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        let answer = std::fs::read_to_string(folder.path().join("one/out/answer"));
+        assert_eq!(answer.unwrap(), "42");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        second.close().await;
         bench.gone().await;
     });
 }

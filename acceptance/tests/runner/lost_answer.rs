@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mkys_runner::Runner;
 use mkys_runner::engine::{Engine, EngineSettings};
+use mkys_runner::{Direct, Keep, Runner, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 
-use crate::bench::{Bench, EngineBench, line, tell, until_running};
+use crate::bench::{Bench, EngineBench, line, tell, until_running, with_input};
 
 /// A way to the engine on which the answer to a container's creation is lost once; asked again, it is held until that is to be.
 struct Way {
@@ -76,18 +76,48 @@ impl Way {
     }
 }
 
+/// An engine whose answer to the creation of a container is lost.
+async fn engine(bench: &EngineBench, run: &str) -> (Arc<Way>, Engine) {
+    let socket = bench.folder.path().join("engine.sock");
+    let container = format!("mkys.{}.{run}", bench.owner());
+    let way = Way::start(&socket, bench.engine.socket(), container);
+    let settings = EngineSettings {
+        socket: Some(socket),
+        ..bench.settings()
+    };
+    (way, Engine::connect(settings).await.unwrap())
+}
+
+#[test]
+fn a_new_owner_gives_it_the_inputs_that_were_kept() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let directory = bench.folder.path().join("results");
+        let keep = || Keep::Directory(directory.clone());
+        let (way, engine) = engine(&bench, "one").await;
+        let first = Runner::start_with(engine, keep(), Direct).await.unwrap();
+        // it is created, and not started before somebody has the answer
+        let run = first.compute(with_input(&bench)).await.unwrap();
+        way.lost.notified().await;
+        drop(run);
+        first.close().await;
+        let second = Runner::start_with(bench.executor().await, keep(), Direct).await;
+        let second = second.unwrap();
+        let run = second.run(&"one".parse().unwrap()).unwrap();
+        let outcome = run.finish().await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+        let answer = std::fs::read_to_string(directory.join("one/out/answer"));
+        assert_eq!(answer.unwrap(), "42");
+        assert_eq!(bench.left().await, Vec::<String>::new());
+    });
+}
+
 #[test]
 fn the_network_of_a_run_whose_creation_was_not_answered_is_nobody_elses() {
     tell(async {
         let bench = EngineBench::new().await;
-        let socket = bench.folder.path().join("engine.sock");
         let container = |run: &str| format!("mkys.{}.{run}", bench.owner());
-        let way = Way::start(&socket, bench.engine.socket(), container("one"));
-        let settings = EngineSettings {
-            socket: Some(socket),
-            ..bench.settings()
-        };
-        let engine = Engine::connect(settings).await.unwrap();
+        let (way, engine) = engine(&bench, "one").await;
         let runner = Runner::start(engine).await.unwrap();
         let reaches_out = |name: &str| {
             let mut computation = line(&bench, "while :; do sleep 1; done");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use mkys_runner::{
-    Computation, Direct, Executor, ExecutorError, Input, Keep, LogLine, LogPlace, Part, Plan, Ran,
-    Record, Remains, RunName, Runner, Seen, SubmitError, Verdict,
+    Computation, Direct, Executor, ExecutorError, Input, Keep, KeptInputs, LogLine, LogPlace, Part,
+    Plan, Ran, Record, Remains, RunName, Runner, Seen, SubmitError, Verdict,
 };
 use tokio::sync::mpsc;
 
@@ -17,8 +17,8 @@ use crate::bench::{Bench, line, until_running};
 struct Kept<E>(E);
 
 impl<E: Executor> Executor for Kept<E> {
-    async fn runs(&self) -> Result<Vec<Plan>, ExecutorError> {
-        self.0.runs().await
+    async fn runs(&self, inputs: KeptInputs) -> Result<Vec<Plan>, ExecutorError> {
+        self.0.runs(inputs).await
     }
 
     fn watch(&self) -> mpsc::UnboundedReceiver<Seen> {

@@ -200,6 +200,8 @@ fn players_keep_a_session_from_a_terminal_open_and_it_ends_without_them() {
         let output = tokio::task::spawn_blocking(|| child.wait_with_output());
         let said = String::from_utf8(output.await.unwrap().unwrap().stderr).unwrap();
         assert!(said.contains("failed: idle"), "{said}");
+        let more: Vec<_> = lines.map(Result::unwrap).collect();
+        assert_eq!(more, Vec::<String>::new(), "where it is is said once");
     });
 }
 

@@ -196,7 +196,6 @@ impl Trial {
     /// Whether an outcome is one that may come of it.
     pub(crate) fn allows(&self, outcome: &Value) -> bool {
         const ANSWER: &str = "73475cb40a568e8da8a045ced110137e159f890ac4da883b6b17dc651b3a8049";
-        const NO_INPUTS: &str = "its owner went away before it had got its inputs";
         let verdict = &outcome["verdict"];
         let failed = |cause: &str| verdict["verdict"] == "failed" && verdict["cause"] == cause;
         let succeeded = verdict["verdict"] == "succeeded";
@@ -222,13 +221,9 @@ impl Trial {
             return true;
         }
         match self.work {
-            Work::Succeeds => succeeded && outcome["results"][0]["sha256"] == ANSWER,
-            Work::HasInputs => {
-                // an owner that was killed before it had given them has them no more
-                (succeeded && outcome["results"][0]["sha256"] == ANSWER)
-                    || (failed("cancelled")
-                        && verdict["words"] == NO_INPUTS
-                        && !matches!(self.fate, Fate::Lives))
+            // an owner that comes back has the inputs as well
+            Work::Succeeds | Work::HasInputs => {
+                succeeded && outcome["results"][0]["sha256"] == ANSWER
             }
             Work::ExitsWithSeven => failed("exit"),
             Work::TakesTooMuchMemory => failed("out_of_memory"),

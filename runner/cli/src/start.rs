@@ -180,7 +180,7 @@ async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> 
     );
     let mut states = std::pin::pin!(run.states());
     let mut lines = futures_util::stream::empty().boxed();
-    let (mut has_log, mut is_ending) = (false, false);
+    let (mut has_log, mut is_open, mut is_ending) = (false, false, false);
     let mut outcome = std::pin::pin!(run.finish());
     let ended = loop {
         tokio::select! {
@@ -192,7 +192,12 @@ async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> 
             },
             Some(state) = states.next() => {
                 progress.state(&state);
-                if matches!(state, mkys_runner::State::Serving { .. }) && let Some(url) = run.answers().await {
+                // it is told of again whenever somebody has used it
+                if matches!(state, mkys_runner::State::Serving { .. })
+                    && !is_open
+                    && let Some(url) = run.answers().await
+                {
+                    is_open = true;
                     progress.open(&url);
                 }
                 if state.wants().container && !has_log && !is_waiting(&state) {

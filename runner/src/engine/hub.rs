@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::{body, triage};
 use crate::executor::{Part, Seen};
 use crate::frames::{Reader, part};
+use crate::kept::KeptInputs;
 use crate::plan::{Plan, Work};
 use crate::spec::RunName;
 use crate::state::Observation;
@@ -36,6 +37,7 @@ const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Hub {
     secrets: Option<PathBuf>,
+    kept: OnceLock<KeptInputs>,
     state: Mutex<Runs>,
 }
 
@@ -59,8 +61,17 @@ struct Entry {
 
 impl Hub {
     pub(super) fn new(secrets: Option<PathBuf>) -> Self {
-        let state = Mutex::default();
-        Self { secrets, state }
+        Self {
+            secrets,
+            kept: OnceLock::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Runs of an earlier process are about to be taken over, whose inputs it kept there.
+    pub(super) fn has_kept(&self, inputs: KeptInputs) {
+        // whoever asks for the runs once more has the same
+        let _ = self.kept.set(inputs);
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {
@@ -210,19 +221,17 @@ impl Hub {
     }
 
     /// What a run is given before its command starts: its inputs and secrets, as paths below its files.
-    fn files(&self, plan: &Plan) -> Result<Vec<(FilePath, Bytes)>, Failure> {
+    async fn files(&self, plan: &Plan) -> Result<Vec<(FilePath, Bytes)>, Failure> {
         let mut files = Vec::new();
         let below = |directory: &str, path: &str| format!("{directory}/{path}").parse::<FilePath>();
-        if let Work::Computation { inputs, .. } = &plan.work {
-            for (path, content) in inputs {
-                let Some(bytes) = &content.bytes else {
-                    let words = "its owner went away before it had got its inputs";
-                    return Err(Failure::new(Cause::Cancelled, words));
-                };
-                let path = below("in", path.as_str())
-                    .map_err(|error| Failure::new(Cause::AdmissionRefused, error.to_string()))?;
-                files.push((path, Bytes::from_owner(Arc::clone(bytes))));
-            }
+        let kept = self.kept.get().cloned().unwrap_or_default();
+        let Some(inputs) = kept.of(plan).await else {
+            return Err(KeptInputs::missing());
+        };
+        for (path, bytes) in inputs {
+            let path = below("in", path.as_str())
+                .map_err(|error| Failure::new(Cause::AdmissionRefused, error.to_string()))?;
+            files.push((path, bytes));
         }
         for secret in &plan.container.secrets {
             let refused = |reason: &dyn std::fmt::Display| {
@@ -316,7 +325,7 @@ async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
         // the greeting alone renews the lease
         send(&mut out, &Frame::Message(ToRun::Renew)).await?;
         if phase == Phase::Waiting {
-            match hub.files(&plan) {
+            match hub.files(&plan).await {
                 Ok(files) => begin(&mut out, files).await?,
                 Err(failure) => hub.see(&plan.name, Observation::Failed(failure)),
             }

@@ -1,15 +1,16 @@
 //! What is known of the runs of an owner on a cluster.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{clock, names, triage};
 use crate::executor::Seen;
+use crate::kept::KeptInputs;
 use crate::plan::Plan;
 use crate::spec::RunName;
 use crate::state::Observation;
@@ -19,8 +20,11 @@ use crate::watchers::Watchers;
 #[derive(Debug)]
 pub(super) struct Hub {
     state: Mutex<Runs>,
+    kept: OnceLock<KeptInputs>,
     /// Told whenever a pod goes away.
     went: watch::Sender<()>,
+    /// Told when a pod turns out to be a run's that waited for its inputs before that was known.
+    waits: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -47,9 +51,23 @@ struct Entry {
 
 impl Hub {
     pub(super) fn new() -> Self {
-        let state = Mutex::default();
         let (went, _) = watch::channel(());
-        Self { state, went }
+        Self {
+            state: Mutex::default(),
+            kept: OnceLock::new(),
+            went,
+            waits: Notify::new(),
+        }
+    }
+
+    /// Runs of an earlier process are about to be taken over, whose inputs it kept there.
+    pub(super) fn has_kept(&self, inputs: KeptInputs) {
+        // whoever asks for the runs once more has the same
+        let _ = self.kept.set(inputs);
+    }
+
+    pub(super) fn kept(&self) -> KeptInputs {
+        self.kept.get().cloned().unwrap_or_default()
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {
@@ -96,6 +114,9 @@ impl Hub {
         match runs.whose(run, pod) {
             Whose::Its => {
                 let observation = triage::observe(pod);
+                if triage::wants_inputs(pod) {
+                    self.waits.notify_one();
+                }
                 runs.see_unless_ended(run, observation);
             }
             Whose::Other => {
@@ -153,6 +174,26 @@ impl Hub {
         entry.fed |= begins;
         entry.went = None;
         begins.then(|| entry.plan.clone())
+    }
+
+    /// Waits until there may be runs that want their inputs and of which no event tells any more. Gives their plans with their pods.
+    pub(super) async fn unfed(&self) -> Vec<(Plan, String)> {
+        self.waits.notified().await;
+        let mut runs = self.runs();
+        let Runs { entries, pods, .. } = &mut *runs;
+        let mut unfed = Vec::new();
+        for (run, entry) in entries.iter_mut().filter(|(_, entry)| !entry.fed) {
+            let pod = pods.get(run).filter(|pod| triage::wants_inputs(pod));
+            let uid = entry.uid.as_deref();
+            if let Some(pod) = pod.filter(|pod| uid.is_some_and(|uid| is_of(pod, uid))) {
+                unfed.push((
+                    entry.plan.clone(),
+                    pod.metadata.name.clone().unwrap_or_default(),
+                ));
+                entry.fed = true;
+            }
+        }
+        unfed
     }
 
     /// Nobody gives a run its inputs any more, although it may still want them.
@@ -246,10 +287,9 @@ enum Whose {
 impl Runs {
     fn whose(&self, run: &RunName, pod: &Pod) -> Whose {
         let known = self.entries.get(run).and_then(|entry| entry.uid.as_deref());
-        let mut owners = pod.metadata.owner_references.iter().flatten();
         match known {
             None => Whose::Unknown,
-            Some(uid) if owners.any(|owner| owner.uid == uid) => Whose::Its,
+            Some(uid) if is_of(pod, uid) => Whose::Its,
             Some(_) => Whose::Other,
         }
     }
@@ -272,6 +312,11 @@ impl Runs {
     }
 }
 
+fn is_of(pod: &Pod, job: &str) -> bool {
+    let mut owners = pod.metadata.owner_references.iter().flatten();
+    owners.any(|owner| owner.uid == job)
+}
+
 /// When a job started; `None` while it is held, unless it had started before: its deadline is counted from then until it goes on.
 fn started(job: &Job) -> Option<Timestamp> {
     let is_held = job.spec.as_ref()?.suspend == Some(true);
@@ -287,6 +332,8 @@ fn started(job: &Job) -> Option<Timestamp> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -363,5 +410,24 @@ mod tests {
             "{ended:?}"
         );
         assert!(seen.try_recv().is_err(), "its end is said once");
+    }
+
+    #[tokio::test]
+    async fn inputs_that_were_wanted_before_the_job_was_known_are_given_once() {
+        let (hub, plan) = (Hub::new(), plan().await);
+        let mut pod = ended_pod("own", 0);
+        let status = json!({ "name": "inputs", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "running": { "startedAt": "2026-11-25T10:00:00Z" } } });
+        let status = json!({ "initContainerStatuses": [status] });
+        pod.status = Some(serde_json::from_value(status).unwrap());
+        assert_eq!(hub.pod(pod.clone()), None, "its job is not there yet");
+        hub.expect(&plan);
+        hub.has(&plan.name, &job("own"));
+        let unfed = [(plan.clone(), "one-own".to_owned())];
+        let told = async || tokio::time::timeout(Duration::from_secs(10), hub.unfed()).await;
+        assert_eq!(told().await.unwrap(), unfed);
+        hub.waits.notify_one();
+        assert_eq!(told().await.unwrap(), [], "somebody gives them");
+        assert_eq!(hub.pod(pod), None, "somebody gives them");
     }
 }

@@ -15,9 +15,10 @@ use super::hub::Hub;
 use super::{job, triage};
 use crate::executor::Part;
 use crate::frames::{Reader, part};
-use crate::plan::{Content, Plan, Work};
+use crate::kept::KeptInputs;
+use crate::plan::{Plan, Work};
 use crate::state::Observation;
-use crate::verdict::{Cause, Failure};
+use crate::verdict::Cause;
 
 /// Before inputs that could not be given are given again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -95,19 +96,8 @@ impl Asked {
 
 /// Gives a run its inputs. What can't be given now is given again, until nobody waits for it any more.
 pub(super) async fn feed(api: &Api<Pod>, hub: &Hub, plan: &Plan, pod: &str) {
-    let Work::Computation { inputs, .. } = &plan.work else {
-        return;
-    };
-    let contents = inputs.iter().map(|(path, content)| {
-        let Content { bytes, .. } = content;
-        bytes
-            .clone()
-            .map(|bytes| (path.clone(), Bytes::from_owner(bytes)))
-    });
-    let Some(files) = contents.collect::<Option<Vec<_>>>() else {
-        let words = "its owner went away before it had got its inputs";
-        let failure = Failure::new(Cause::Cancelled, words);
-        return hub.see(&plan.name, Observation::Failed(failure));
+    let Some(files) = hub.kept().of(plan).await else {
+        return hub.see(&plan.name, Observation::Failed(KeptInputs::missing()));
     };
     while let Err(words) = put(api, pod, &files).await {
         tracing::warn!(run = %plan.name, words, "its inputs can't be given; tried again");

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::hub::Hub;
 use super::{keeper, names, triage};
+use crate::plan::Plan;
 use crate::spec::Owner;
 
 /// Before a watch that broke is made again; an API server that is away is asked often enough to be seen soon after it is back.
@@ -34,8 +35,24 @@ pub(super) async fn pods(api: Api<Pod>, owner: Owner, hub: Arc<Hub>) {
     let mut feeding = JoinSet::new();
     let mut waits = again();
     let mut listed = HashSet::new();
-    while let Some(event) = events.next().await {
+    let feed = |feeding: &mut JoinSet<()>, plan: Plan, pod: String| {
+        let (api, hub) = (api.clone(), Arc::clone(&hub));
+        feeding.spawn(async move { keeper::feed(&api, &hub, &plan, &pod).await });
+    };
+    loop {
         while feeding.try_join_next().is_some() {}
+        let event = tokio::select! {
+            event = events.next() => match event {
+                Some(event) => event,
+                None => break,
+            },
+            unfed = hub.unfed() => {
+                for (plan, pod) in unfed {
+                    feed(&mut feeding, plan, pod);
+                }
+                continue;
+            }
+        };
         let pod = match event {
             Ok(Event::Apply(pod)) => pod,
             Ok(Event::InitApply(pod)) => {
@@ -62,8 +79,7 @@ pub(super) async fn pods(api: Api<Pod>, owner: Owner, hub: Arc<Hub>) {
         };
         let name = pod.metadata.name.clone().unwrap_or_default();
         if let Some(plan) = hub.pod(pod) {
-            let (api, hub) = (api.clone(), Arc::clone(&hub));
-            feeding.spawn(async move { keeper::feed(&api, &hub, &plan, &name).await });
+            feed(&mut feeding, plan, name);
         }
     }
 }

@@ -15,6 +15,7 @@ mod crash;
 mod edge;
 mod lease;
 mod many;
+mod over_tls;
 mod refusal;
 mod repeat;
 mod service;

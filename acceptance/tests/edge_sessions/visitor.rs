@@ -53,14 +53,19 @@ pub(crate) struct Socket(TcpStream);
 impl Socket {
     pub(crate) async fn open(listener: SocketAddr, path: &str) -> Self {
         let mut stream = TcpStream::connect(listener).await.unwrap();
-        let request = format!(
-            "GET {path}/socket HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
+        let request = Self::handshake(path);
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = timeout(PATIENCE, head(&mut stream)).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         Self(stream)
+    }
+
+    /// What a visitor asks for it.
+    pub(crate) fn handshake(path: &str) -> String {
+        format!(
+            "GET {path}/socket HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
     }
 
     /// What the kernel says of the edge's end of it.

@@ -7,12 +7,13 @@ CARGO ?= cargo
 .PHONY: demo demo-down lab lab-down check test trials bench docs
 
 demo: ## a blade on a real cloud, visitors, games and computations; leaves everything up (PART=blade or PART=runner alone; TF= chooses the CLI)
-	$(CARGO) build --quiet --workspace --bin demo --bin lab
-	target/debug/demo up $(PART)
+	@echo "Building the demo: two minutes the first time, on two cores."
+	@start=$$(date +%s) && $(CARGO) build --quiet --workspace --bin demo --bin lab && \
+	  MKYS_DEMO_STARTED=$$start target/debug/demo up $(PART)
 
 demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left (PART=runner: only that part)
-	$(CARGO) build --quiet --workspace --bin demo --bin lab
-	target/debug/demo down $(PART)
+	@$(CARGO) build --quiet --workspace --bin demo --bin lab
+	@target/debug/demo down $(PART)
 
 lab: ## the lab alone
 	$(CARGO) build --quiet --workspace --bin lab

@@ -12,6 +12,8 @@ pub mod monitor;
 pub mod programs;
 pub mod visitor;
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::lab::Error;
@@ -20,6 +22,23 @@ pub use files::{copy_tree, remove_tree};
 
 /// The checkout that this was built from.
 pub const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Writes a file that nobody else can read, in place of one that is there.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_private(file: &Path, text: &str) -> Result<(), Error> {
+    if let Some(folder) = file.parent() {
+        files::make(folder)?;
+    }
+    let what = format!("write {}", file.display());
+    // one that is there may be everybody's to read
+    let _ = std::fs::remove_file(file);
+    let mut options = std::fs::OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(file);
+    made.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::io(what))
+}
 
 /// Reads, writes and makes files with errors that name them.
 mod files {

@@ -114,7 +114,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// There is no static first process.
-    #[error("{} is not the static mkys-init: give the place of it in EngineSettings::init", path.display())]
+    #[error("{} is not the static mkys-init, which `scripts/static.sh mkys-init` builds", path.display())]
     Init {
         /// Where it should be.
         path: PathBuf,

@@ -1,7 +1,6 @@
 //! The edge in its own namespace, as an operator would run it: mkys-edge with a real NGINX. Or on loopback, where there is no lab.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::background::Background;
-use super::{built, files};
+use super::{built, files, write_private};
 use crate::lab::Error;
 use crate::lab::external;
 use crate::netns::in_namespace;
@@ -209,9 +208,7 @@ impl Edge {
         let mut words = self.words(&["token", "create", "--name", name]);
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
         let token = self.run(&words)?;
-        files::write(&file, token.trim())?;
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
-            .map_err(Error::io("keep a token from others"))?;
+        write_private(&file, token.trim())?;
         Ok(token.trim().to_owned())
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Its state is one directory. An engine that an earlier run left there goes on if it answers; else what is left of it is taken away first.
 
+mod firewall;
+
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -158,6 +160,7 @@ impl ContainerEngine {
         };
         let cleared = pause::until(PATIENCE, gone);
         networks_away();
+        firewall::away();
         cleared.ok_or_else(|| {
             let folder = self.folder.display();
             Error::Unexpected(format!(
@@ -182,10 +185,12 @@ impl ContainerEngine {
         let namespaces = namespaces()
             .into_iter()
             .map(|name| format!("network namespace {name}"));
+        let chains = firewall::left().into_iter();
         processes
             .chain(mounts)
             .chain(links)
             .chain(namespaces)
+            .chain(chains)
             .collect()
     }
 

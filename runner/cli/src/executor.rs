@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use futures_util::stream::BoxStream;
-use mkys_runner::engine::{self, Engine, EngineSettings, Furniture};
+use mkys_runner::engine::{self, Engine, EngineError, EngineSettings, Furniture};
 use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
 use mkys_runner::{ExecutorError, Listed, LogLine, Owner, Trace};
 
@@ -62,7 +62,7 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
         let is_made_up = at.owner.is_none();
         // not made for a named owner, even to be dropped: that takes the directory away
         let directory = is_made_up.then(|| Directory(directory));
-        let connected = Engine::connect(settings).await?;
+        let connected = Engine::connect(settings).await.map_err(with_option)?;
         let made_up = directory.map(|directory| MadeUp {
             directory,
             furniture: connected.furniture(),
@@ -84,6 +84,16 @@ pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
         .build();
     let connected = Kubernetes::connect(settings).await?;
     Ok(Connected::Kubernetes(Box::new(connected)))
+}
+
+/// The error with what a person at a terminal sets.
+fn with_option(error: EngineError) -> anyhow::Error {
+    let option = match &error {
+        EngineError::Init { .. } => "name it with --init or MKYS_INIT_PROGRAM",
+        EngineError::Unreachable { .. } => "name its socket with --engine or MKYS_ENGINE",
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{:#}; {option}", anyhow::Error::new(error))
 }
 
 fn owner(at: &Executors) -> Result<Owner> {

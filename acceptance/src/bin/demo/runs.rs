@@ -8,11 +8,13 @@ mod stage;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use mkys_acceptance::platform;
 use mkys_acceptance::progress::Progress;
 use mkys_runner::engine::{Engine, EngineSettings};
 use mkys_runner::kubernetes::Kubernetes;
 use mkys_runner::{EdgeDoor, EdgeSettings, Executor, Keep, Runner};
 
+use crate::by_hand::recipes;
 use crate::story::title;
 use cluster::Cluster;
 pub(crate) use stage::Stage;
@@ -111,60 +113,76 @@ pub(crate) fn summary(stage: &Stage<'_>, shown: &Shown) -> anyhow::Result<()> {
     let progress = &stage.lab.progress;
     let files = stage.write_files(&shown.images)?;
     let [game, sample] = files.each_ref().map(|file| file.display().to_string());
-    let program = "target/debug/mkys-run";
-    let show = |exports: &str, lines: &[(&str, String)]| {
-        progress.line(format!("  {exports}"));
-        for (what, how) in lines {
-            progress.line(format!("  {what:<50} {how}"));
-        }
-    };
-    progress.line("\nGames and computations by hand:");
+    let program = platform::built("mkys-run")?.display().to_string();
+    let results = stage.folder().join("by-hand").display().to_string();
+    let programs = program.rsplit_once('/').map_or("", |(folder, _)| folder);
+    title(progress, "Games and computations by hand");
     let exports = format!(
-        "export MKYS_ENGINE={} MKYS_INIT_PROGRAM={}",
+        "export PATH=$PATH:{programs} MKYS_ENGINE={} MKYS_INIT_PROGRAM={} MKYS_RUN_DIRECTORY={}",
         stage.engine.socket().display(),
-        shown.images.init.display()
+        shown.images.init.display(),
+        stage.folder().join("owners").display(),
     );
-    let lobby = format!(
-        "curl -s -H 'Host: {}' http://{}{}/",
-        stage::HOST,
-        stage.users(),
-        stage::PREFIX
-    );
-    let lines = [
-        (
-            "a game, for two who come within two minutes",
-            format!("{program} session {game}"),
-        ),
-        (
-            "somebody to play against",
-            "(cd examples/games/hex && npm ci && node automaton.js ws://…/play NAME)".to_owned(),
-        ),
-        (
-            "a computation",
-            format!("{program} run {sample} --results /tmp/results"),
-        ),
-        (
-            "the same again, compared",
-            format!("{program} replay /tmp/results/sample --results /tmp/replayed"),
-        ),
-        (
-            "what there is, and that there is nothing",
-            format!("{program} list; {program} audit"),
-        ),
-        ("the lobby, through the edge", lobby),
-    ];
-    show(&exports, &lines);
-    if let Some(cluster) = &shown.cluster {
-        progress.line("\nOn Kubernetes:");
-        let (exports, words) = cluster.by_hand(&cluster.images(&shown.images)?)?;
-        let lines = [
-            ("a game", format!("{program} {words} session {game}")),
+    let edge = stage.edge_by_hand();
+    let port = stage.users().port();
+    let base = format!("{}:{port}{}", stage::HOST, stage::PREFIX);
+    let lines = |words: &str, folder: &str| {
+        let results = format!("{results}/{folder}");
+        let run = format!("mkys-run{words}");
+        [
+            (
+                "a game, for two who come within two minutes",
+                format!("{run} session {game} {edge}"),
+            ),
             (
                 "a computation",
-                format!("{program} {words} run {sample} --results /tmp/results"),
+                format!("{run} run {sample} --results {results}"),
             ),
-        ];
-        show(&exports, &lines);
+            (
+                "the same again, compared",
+                format!("{run} replay {results}/sample --results {results}/again"),
+            ),
+            (
+                "what there is, and that there is nothing",
+                format!("{run} list; {run} audit"),
+            ),
+        ]
+    };
+    recipes(progress, &[("once in a shell", exports)]);
+    recipes(progress, &lines("", "engine"));
+    title(
+        progress,
+        "The game's pages, in a browser or for an automaton",
+    );
+    recipes(
+        progress,
+        &[
+            (
+                "once: the edge's name",
+                format!("echo '127.0.0.1 {}' >>/etc/hosts", stage::HOST),
+            ),
+            ("the lobby", format!("curl -s http://{base}/")),
+            (
+                "somebody to play against, while the game is open",
+                format!(
+                    "node {} ws://{base}/hex/play NAME",
+                    stage.automaton().display()
+                ),
+            ),
+            (
+                "from your own machine, which needs that name too; the game is then at",
+                format!(
+                    "ssh -L {port}:{} root@THIS   # http://{base}/hex/",
+                    stage.users()
+                ),
+            ),
+        ],
+    );
+    if let Some(cluster) = &shown.cluster {
+        title(progress, "The same on Kubernetes, by hand");
+        let (exports, words) = cluster.by_hand(&cluster.images(&shown.images)?)?;
+        recipes(progress, &[("once in a shell", exports)]);
+        recipes(progress, &lines(&format!(" {words}"), "kubernetes"));
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ use mkys_acceptance::platform::{self, SOURCE, copy_tree};
 /// Where the demo keeps its state: one a machine, like the lab.
 pub(crate) const STATE: &str = "/var/lib/mkys-demo";
 
+/// Written down before anything is started: whether the lab was up before the demo, so that it stays.
+const FOUND: &str = "lab-was-up";
+
 /// Everything that the story plays with.
 pub(crate) struct Stage<'a> {
     pub(crate) lab: &'a Lab,
@@ -38,6 +41,9 @@ impl<'a> Stage<'a> {
 
     /// Starts the lab while the rest is compiled.
     pub(crate) fn prepare(&self) -> anyhow::Result<Cli> {
+        self.look_at_the_lab()?;
+        let progress = &self.lab.progress;
+        progress.note("meanwhile the provider and the edge are built: a minute the first time");
         let cli = std::thread::scope(|scope| {
             let lab = scope.spawn(|| lab::up(self.lab));
             let built = self.build();
@@ -48,6 +54,25 @@ impl<'a> Stage<'a> {
             built
         })?;
         Ok(cli)
+    }
+
+    fn look_at_the_lab(&self) -> anyhow::Result<()> {
+        let found = self.folder.join(FOUND);
+        if found.exists() {
+            return Ok(());
+        }
+        // a demo before this one has started it
+        let is_sleeping = self.lab.place.kept().exists();
+        let was_up = !self.folder.join("edge").exists() && (is_sleeping || lab::is_up(self.lab));
+        std::fs::create_dir_all(&self.folder)?;
+        let written = std::fs::write(&found, was_up.to_string());
+        written.with_context(|| format!("{} cannot be written", found.display()))
+    }
+
+    /// Whether the lab is the demo's, so that it goes with it.
+    pub(crate) fn has_started_the_lab(&self) -> bool {
+        let found = std::fs::read_to_string(self.folder.join(FOUND));
+        found.is_ok_and(|was_up| was_up == "false")
     }
 
     fn build(&self) -> anyhow::Result<Cli> {

@@ -253,7 +253,12 @@ pub(crate) fn down(stage: &Stage<'_>) -> anyhow::Result<()> {
         }
     }
     stage.edge.stop();
-    lab::down(stage.lab, false)?;
+    if stage.has_started_the_lab() {
+        lab::down(stage.lab, false)?;
+    } else if stage.lab.place.state().exists() {
+        let _ = stage.monitor.stop();
+        progress.note("the lab stays, as the demo did not start it: `make lab-down` takes it away");
+    }
     stage.clear()?;
     ensure!(stage.is_clear(), "the demo's own folder is still there");
     Ok(())

@@ -1,5 +1,7 @@
 //! The demo's parts, in their order.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use clap::ValueEnum;
 use mkys_acceptance::lab::{self, Lab};
 use mkys_acceptance::platform::cli::Workspace;
@@ -37,7 +39,6 @@ pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
     let shown = runs.as_ref().map(runs::up).transpose()?;
     title(&lab.progress, "Everything stays up");
     if let (Some(blade), Some(workspace)) = (&blade, &workspace) {
-        lab.progress.line("Have a look:");
         by_hand::summary(blade, workspace)?;
     }
     if let (Some(runs), Some(shown)) = (&runs, &shown) {
@@ -48,11 +49,24 @@ pub(crate) fn up(part: Option<Part>) -> anyhow::Result<()> {
         Some(Part::Blade) => ("This part of the demo", "make demo-down"),
         None => ("The whole demo", "make demo-down"),
     };
+    let took = lab.progress.elapsed();
+    let build =
+        built_for(took).map(|build| format!(", after {} s of building it", build.as_secs()));
     lab.progress.line(format!(
-        "\n{what} took {:.0} s. `{how}` takes it away.",
-        lab.progress.elapsed().as_secs_f64()
+        "\n{what} took {:.0} s{}. `{how}` takes it away.",
+        took.as_secs_f64(),
+        build.unwrap_or_default()
     ));
     Ok(())
+}
+
+/// How long the demo itself was built before it began: whoever built it says since when. Nothing that is worth a word otherwise.
+fn built_for(took: Duration) -> Option<Duration> {
+    let started = std::env::var("MKYS_DEMO_STARTED").ok()?.parse().ok()?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let build = since.checked_sub(Duration::from_secs(started))?;
+    let build = build.checked_sub(took)?;
+    (build >= Duration::from_secs(2)).then_some(build)
 }
 
 /// Shows the blade. The cloud takes its time, in which what the next part stands on is got ready.

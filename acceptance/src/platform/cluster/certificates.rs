@@ -1,6 +1,5 @@
 //! The cluster's keys and certificates, made anew with it: an authority, and who proves to be whom.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
@@ -8,7 +7,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use super::layout::{API_SERVICE, Layout, NODE, NODE_ADDRESS};
 use crate::lab::Error;
 use crate::platform::authority::{Authority, wrong};
-use crate::platform::files;
+use crate::platform::{files, write_private};
 
 /// Somebody with a certificate of the authority's.
 struct Holder {
@@ -116,8 +115,5 @@ fn write(folder: &Path, name: &str, certificate: &str, key: &KeyPair) -> Result<
 }
 
 fn write_key(folder: &Path, name: &str, key: &KeyPair) -> Result<(), Error> {
-    let file = folder.join(format!("{name}.key"));
-    files::write(&file, &key.serialize_pem())?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
-        .map_err(Error::io("keep a key from others"))
+    write_private(&folder.join(format!("{name}.key")), &key.serialize_pem())
 }

@@ -180,10 +180,14 @@ pub(super) fn away(stage: &Stage<'_>) -> anyhow::Result<()> {
         return Ok(());
     };
     used.leave(stage);
+    let progress = &stage.lab.progress;
     if used.is_ours {
         let lab = LabCluster::at(Path::new(cluster::STATE));
-        let progress = &stage.lab.progress;
         progress.run("the cluster away", || lab.destroy())?;
+    } else if used.namespace.is_some() && Path::new(cluster::STATE).exists() {
+        progress.note(
+            "the lab's Kubernetes stays, as the demo did not start it: `target/debug/lab cluster down` takes it away",
+        );
     }
     Ok(())
 }

@@ -7,9 +7,10 @@ use anyhow::{Context as _, bail, ensure};
 use mkys_acceptance::platform::game::{Board, Player, draw, refusal};
 use mkys_acceptance::progress::Progress;
 use mkys_runner::{Answers, Container, Executor, Image, Resources, Runner, Session, Verdict};
+use ureq::http::Uri;
 
 use super::prove_nothing_is_left;
-use super::stage::{HOST, Stage};
+use super::stage::Stage;
 
 /// Moves in a line.
 const A_LINE: usize = 8;
@@ -137,18 +138,15 @@ async fn play(progress: &Progress, listener: SocketAddrV4, url: &str) -> anyhow:
 
 /// What a visitor gets at an address: the status and the page.
 async fn ask(listener: SocketAddrV4, url: &str) -> anyhow::Result<(u16, String)> {
-    let path = url
-        .split_once(HOST)
-        .map_or("/", |(_, path)| path)
-        .to_owned();
+    let url: Uri = url.parse()?;
     let asked = tokio::task::spawn_blocking(move || {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .build();
         let asked = ureq::Agent::from(agent)
-            .get(format!("http://{listener}{path}"))
-            .header("Host", HOST)
+            .get(format!("http://{listener}{}", url.path()))
+            .header("Host", url.authority().map_or("", |host| host.as_str()))
             .call();
         let mut answer = asked?;
         anyhow::Ok((

@@ -166,7 +166,29 @@ impl<'a> Stage<'a> {
             self.edge.approve(&route, "users")?;
         }
         let pods = cluster::pods()?.to_string();
-        Ok(self.edge.delegate(&route, OWNER, &[ENGINES, &pods], 10)?)
+        let token = self.edge.delegate(&route, OWNER, &[ENGINES, &pods], 10)?;
+        platform::write_private(&self.token(), &token)?;
+        Ok(token)
+    }
+
+    /// The file with the delegation's token, for trying by hand.
+    fn token(&self) -> PathBuf {
+        self.folder.join("delegation.token")
+    }
+
+    /// The edge, as `mkys-run session` is told of it.
+    pub(super) fn edge_by_hand(&self) -> String {
+        format!(
+            "--edge-url {} --edge-listener http://{} --edge-token-file {}",
+            self.edge.url(),
+            self.users(),
+            self.token().display()
+        )
+    }
+
+    /// A player, beside the libraries that it needs.
+    pub(super) fn automaton(&self) -> PathBuf {
+        self.engine.folder().join("trees/hex/game/automaton.js")
     }
 
     /// A client of the edge with a delegation's token.

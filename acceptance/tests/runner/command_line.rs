@@ -8,7 +8,7 @@ use std::time::Duration;
 use mkys_acceptance::platform::built;
 use serde_json::Value;
 
-use crate::bench::{Bench, EngineBench, tell};
+use crate::bench::{Bench, EngineBench, line, tell};
 
 fn mkys_run(bench: &EngineBench, words: &[&str]) -> Command {
     let mut command = without_owner(bench, words);
@@ -271,6 +271,28 @@ fn a_doctor_names_what_is_not_there() {
         ] {
             let fault = told.lines().find(|line| line.contains(words));
             assert!(fault.is_some_and(|line| line.starts_with("FAIL")), "{told}");
+        }
+    });
+}
+
+#[test]
+fn what_is_not_there_is_told_with_the_option_that_names_it() {
+    tell(async {
+        let bench = EngineBench::new().await;
+        let file = bench.folder.path().join("one.json");
+        std::fs::write(&file, serde_json::to_string(&line(&bench, "true")).unwrap()).unwrap();
+        for (option, words) in [
+            ("--init", "/nowhere is not the static mkys-init"),
+            ("--engine", "no container engine answers at /nowhere"),
+        ] {
+            let mut command = mkys_run(&bench, &["run", file.to_str().unwrap()]);
+            let output = command.args([option, "/nowhere"]).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                told.contains(words) && told.contains(&format!("with {option} or MKYS_")),
+                "{told}"
+            );
         }
     });
 }

@@ -8,8 +8,8 @@ CARGO ?= cargo
 
 demo: ## a blade on a real cloud, visitors, games and computations; leaves everything up (PART=blade or PART=runner alone; TF= chooses the CLI)
 	@echo "Building the demo: two minutes the first time, on two cores."
-	@start=$$(date +%s) && $(CARGO) build --quiet --workspace --bin demo --bin lab && \
-	  MKYS_DEMO_STARTED=$$start target/debug/demo up $(PART)
+	@MKYS_DEMO_STARTED=$$(date +%s) && export MKYS_DEMO_STARTED && \
+	  $(CARGO) build --quiet --workspace --bin demo --bin lab && exec target/debug/demo up $(PART)
 
 demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left (PART=runner: only that part)
 	@$(CARGO) build --quiet --workspace --bin demo --bin lab

@@ -115,7 +115,7 @@ async fn remove_stack(
     cx: &Context,
 ) -> Result<(), Diagnostics> {
     let doing = format!("destroying blade {}", id.name);
-    let next = "Destroy it again to go on.";
+    let next = "Apply or destroy again to go on.";
     // Heat now and then trips over its own order; what it says the second time is meant
     for last in [false, true] {
         let since = stack::newest_event(session, stack).await?;

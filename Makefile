@@ -12,6 +12,7 @@ demo: ## a blade on a real cloud, visitors, games and computations; leaves every
 	  $(CARGO) build --quiet --workspace --bin demo --bin lab && exec target/debug/demo up $(PART)
 
 demo-down: ## destroys it through the provider, stops the lab, proves that nothing is left (PART=runner: only that part)
+	@echo "Building what takes it away, if that is not there."
 	@$(CARGO) build --quiet --workspace --bin demo --bin lab
 	@target/debug/demo down $(PART)
 

@@ -38,7 +38,7 @@ pub use down::down;
 pub use error::Error;
 pub use install::{install, install_for_runs};
 pub use status::status;
-pub use up::up;
+pub use up::{is_there, up};
 
 use std::net::SocketAddrV4;
 use std::path::Path;

@@ -100,14 +100,26 @@ fn clear(lab: &Lab) -> Result<(), Error> {
     takeaway::contents(&lab.place)
 }
 
+/// Whether there is a lab whose state [`up`] would keep, also one that sleeps or is damaged.
+///
+/// # Errors
+/// When its own description can't be read.
+pub fn is_there(lab: &Lab) -> Result<bool, Error> {
+    let table = Table::load(&Templates::new(&lab.place, &lab.settings))?;
+    Ok(lab.place.kept().exists() || is_alive(lab, &table))
+}
+
+fn is_alive(lab: &Lab, table: &Table) -> bool {
+    let mut services = table.services();
+    lab.place.ready().exists()
+        && services.any(|(unit, _)| process::alive(&lab.place, &unit.name).is_some())
+}
+
 fn look(lab: &Lab, table: &Table) -> Found {
     if lab.place.kept().exists() {
         return Found::Asleep;
     }
-    let alive = table
-        .services()
-        .filter(|(unit, _)| process::alive(&lab.place, &unit.name).is_some());
-    if !lab.place.ready().exists() || alive.count() == 0 {
+    if !is_alive(lab, table) {
         return Found::Nothing;
     }
     let well = thread::scope(|scope| {

@@ -34,7 +34,7 @@ pub(crate) fn summary(stage: &Stage<'_>, workspace: &Workspace) -> anyhow::Resul
             ),
             (
                 "another edition",
-                format!("TF_VAR_edition='an edition of mine' {cli} apply"),
+                format!("export TF_VAR_edition='an edition of mine' && {cli} apply"),
             ),
             (
                 "anything else, after a change of main.tf",

@@ -158,7 +158,7 @@ pub(crate) fn summary(stage: &Stage<'_>, shown: &Shown) -> anyhow::Result<()> {
         progress,
         &[
             (
-                "once: the edge's name",
+                "once: the edge's name, a line that is yours to take out again",
                 format!("echo '127.0.0.1 {}' >>/etc/hosts", stage::HOST),
             ),
             ("the lobby", format!("curl -s http://{base}/")),
@@ -180,9 +180,10 @@ pub(crate) fn summary(stage: &Stage<'_>, shown: &Shown) -> anyhow::Result<()> {
     );
     if let Some(cluster) = &shown.cluster {
         title(progress, "The same on Kubernetes, by hand");
-        let (exports, words) = cluster.by_hand(&cluster.images(&shown.images)?)?;
-        recipes(progress, &[("once in a shell", exports)]);
-        recipes(progress, &lines(&format!(" {words}"), "kubernetes"));
+        let words = cluster.by_hand(&cluster.images(&shown.images)?)?;
+        let path = format!("export PATH=$PATH:{programs}; on_cluster='{words}'");
+        recipes(progress, &[("once in a shell", path)]);
+        recipes(progress, &lines(" $on_cluster", "kubernetes"));
     }
     Ok(())
 }

@@ -62,8 +62,7 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         // a demo before this one has started it
-        let is_sleeping = self.lab.place.kept().exists();
-        let was_up = !self.folder.join("edge").exists() && (is_sleeping || lab::is_up(self.lab));
+        let was_up = !self.folder.join("edge").exists() && lab::is_there(self.lab)?;
         std::fs::create_dir_all(&self.folder)?;
         let written = std::fs::write(&found, was_up.to_string());
         written.with_context(|| format!("{} cannot be written", found.display()))

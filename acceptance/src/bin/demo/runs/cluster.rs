@@ -138,15 +138,13 @@ impl Cluster {
             .build())
     }
 
-    /// The same, as a person types it: what is exported, and what the program is given.
-    pub(super) fn by_hand(&self, images: &Images) -> anyhow::Result<(String, String)> {
-        let exports = format!(
-            "export KUBECONFIG={} MKYS_KEEPER={}",
-            self.kubeconfig.display(),
-            images.keeper
-        );
+    /// The same, as a person types it. Nothing of it is exported: the next demo in that shell would take the cluster for the person's own.
+    pub(super) fn by_hand(&self, images: &Images) -> anyhow::Result<String> {
+        let (kubeconfig, keeper) = (self.kubeconfig.display(), &images.keeper);
         let edge = IpNet::from(own_address()?);
-        Ok((exports, format!("--kubernetes --edge {edge}")))
+        Ok(format!(
+            "--kubernetes --kubeconfig {kubeconfig} --keeper {keeper} --edge {edge}"
+        ))
     }
 
     /// Takes away what the demo has there. Where that can't be done it says so: the cluster may be gone.

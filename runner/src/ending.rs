@@ -113,7 +113,7 @@ pub(crate) async fn keep_inputs(keep: &Keep, plan: &Plan) {
 }
 
 /// Where a run's record is, if it is on the disk.
-fn folder(keep: &Keep, plan: &Plan) -> Option<PathBuf> {
+pub(crate) fn folder(keep: &Keep, plan: &Plan) -> Option<PathBuf> {
     match keep {
         Keep::Memory => None,
         Keep::Directory(directory) => Some(directory.join(plan.name.as_str())),

@@ -1,11 +1,11 @@
 //! The inputs of runs: those that an owner has itself, and those that it kept on the disk before it was killed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mkys_init::FilePath;
 
+use crate::ending;
 use crate::folder;
 use crate::plan::{Plan, Work};
 use crate::result::Keep;
@@ -13,14 +13,11 @@ use crate::verdict::{Cause, Failure};
 
 /// Where an owner's earlier process kept the inputs of its runs, until they were given: nowhere by default.
 #[derive(Clone, Debug, Default)]
-pub struct KeptInputs(Option<PathBuf>);
+pub struct KeptInputs(Keep);
 
 impl KeptInputs {
     pub(crate) fn new(keep: &Keep) -> Self {
-        Self(match keep {
-            Keep::Memory => None,
-            Keep::Directory(directory) => Some(directory.clone()),
-        })
+        Self(keep.clone())
     }
 
     /// Why a run whose inputs are not to be had any more ends.
@@ -34,13 +31,12 @@ impl KeptInputs {
         let Work::Computation { inputs, .. } = &plan.work else {
             return Some(Vec::new());
         };
-        let folder = self.0.as_ref();
-        let folder = folder.map(|directory| directory.join(plan.name.as_str()));
+        let place = ending::folder(&self.0, plan);
         let mut all = Vec::with_capacity(inputs.len());
         for (path, content) in inputs {
-            let bytes = match (&content.bytes, &folder) {
+            let bytes = match (&content.bytes, &place) {
                 (Some(bytes), _) => Arc::clone(bytes),
-                (None, Some(folder)) => folder::kept(folder, plan, path, content).await?,
+                (None, Some(place)) => folder::kept(place, plan, path, content).await?,
                 (None, None) => return None,
             };
             all.push((path.clone(), Bytes::from_owner(bytes)));

@@ -265,6 +265,18 @@ fn where_it_is_put_is_passed_on() {
     });
 }
 
+/// A bench where no pod begins until there is room: a job can be held before it has one.
+async fn without_room() -> ClusterBench {
+    let quota =
+        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: 0}}}";
+    ClusterBench::with(quota).await
+}
+
+async fn make_room(bench: &ClusterBench) {
+    let quota = ["delete", "resourcequota/none", "--namespace", &bench.owner];
+    bench.kubectl(&quota).await;
+}
+
 /// Holds the job of a run, or lets it go, as Kueue does.
 async fn hold(bench: &ClusterBench, held: bool) {
     let mut jobs = bench.listed("jobs").await;
@@ -289,10 +301,7 @@ async fn hold(bench: &ClusterBench, held: bool) {
 fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
     tell(async {
         // it has no pod before it is held, as if it had been held from the first
-        let bench = ClusterBench::with(
-            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: 0}}}",
-        )
-        .await;
+        let bench = without_room().await;
         let runner = runner(&bench).await;
         let run = runner.compute(line(&bench, "true")).await.unwrap();
         hold(&bench, true).await;
@@ -306,9 +315,7 @@ fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
 
         let run = runner.compute(line(&bench, "true")).await.unwrap();
         hold(&bench, true).await;
-        let namespace = &bench.owner;
-        let quota = ["delete", "resourcequota/none", "--namespace", namespace];
-        bench.kubectl(&quota).await;
+        make_room(&bench).await;
         tokio::time::sleep(2 * bench.lease()).await;
         assert!(matches!(run.state(), State::Starting { .. }), "{run:?}");
         assert_eq!(bench.listed("jobs,pods").await.len(), 1);
@@ -333,10 +340,7 @@ fn one_that_its_queue_holds_has_no_lease_until_it_starts() {
 #[test]
 fn one_that_its_queue_holds_is_given_its_inputs_by_a_new_owner() {
     tell(async {
-        let bench = ClusterBench::with(
-            "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: 0}}}",
-        )
-        .await;
+        let bench = without_room().await;
         let folder = tempfile::tempdir().unwrap();
         let start = async || {
             let keep = Keep::Directory(folder.path().to_owned());
@@ -349,9 +353,7 @@ fn one_that_its_queue_holds_is_given_its_inputs_by_a_new_owner() {
         hold(&bench, true).await;
         drop(run);
         first.close().await;
-        let namespace = &bench.owner;
-        let quota = ["delete", "resourcequota/none", "--namespace", namespace];
-        bench.kubectl(&quota).await;
+        make_room(&bench).await;
         // it waits for them before its owner is back
         hold(&bench, false).await;
         let waits = async || {

@@ -20,9 +20,10 @@ lab: ## the lab alone
 	$(CARGO) build --quiet --workspace --bin lab
 	target/debug/lab up
 
-lab-down:
+lab-down: ## takes away the lab, and the Kubernetes and the container engine that the tests and the demo use
 	$(CARGO) build --quiet --workspace --bin lab
 	target/debug/lab down
+	target/debug/lab cluster down
 
 check: ## the quick half: format, lints, unit, golden and property tests
 	scripts/check.sh

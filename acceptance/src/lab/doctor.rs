@@ -1,6 +1,7 @@
 //! `lab doctor`: what is wrong, a sentence each; changes nothing.
 
 use std::collections::HashSet;
+use std::fs;
 
 use super::leftovers::Leftovers;
 use super::template::Templates;
@@ -29,6 +30,7 @@ pub fn doctor(lab: &Lab) -> Result<bool, Error> {
     let pids: HashSet<i32> = left.processes.iter().map(|one| one.pid).collect();
     let taken = prerequisites::taken_ports(&table, |pid| pids.contains(&pid));
     found.extend(taken.iter().map(ToString::to_string));
+    found.extend(retries(lab, &table));
     if lab.place.ready().exists() {
         found.extend(
             table
@@ -66,4 +68,39 @@ pub fn doctor(lab: &Lab) -> Result<bool, Error> {
         lab.progress.line(format!("nothing is wrong; {state}"));
     }
     Ok(found.is_empty())
+}
+
+/// Neutron's agents retry some commands without end and answer nothing else meanwhile, while the API lists them as alive: only their logs tell.
+fn retries(lab: &Lab, table: &Table) -> Vec<String> {
+    let agents = table.services().map(|(unit, _)| &unit.name);
+    let agents = agents.filter(|name| name.starts_with("neutron-") && name.ends_with("-agent"));
+    let failed = agents.filter_map(|name| {
+        let log = lab.place.log().join(format!("{name}.log"));
+        let text = fs::read(&log).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let count = text.lines().filter(|line| is_failure(line)).count();
+        let last = text.lines().rfind(|line| is_failure(line))?;
+        Some(format!(
+            "{name} had {count} commands that failed, see {}; the last: {last}",
+            log.display()
+        ))
+    });
+    failed.collect()
+}
+
+/// As `neutron/agent/linux/utils.py` logs a command that ended with an error.
+fn is_failure(line: &str) -> bool {
+    line.contains("Exit code: ") && !line.contains("Exit code: 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_command_in_agent_log_is_found() {
+        let line = "2026-01-01 10:00:00.000 1 ERROR neutron.agent.linux.utils [-] Exit code: 4; Cmd: ['ebtables']";
+        assert!(is_failure(line));
+        assert!(!is_failure(&line.replace("code: 4", "code: 0")));
+    }
 }

@@ -26,8 +26,9 @@ const FOLDERS: [&str; 16] = [
     "rabbit",
 ];
 /// Configuration that others made for themselves elsewhere: where each goes, if not below `etc`.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("clouds.yaml", "clouds.yaml"),
+    ("node/ebtables", "sbin/ebtables"),
     ("node/mount.nfs", "sbin/mount.nfs"),
 ];
 const PROBE: (&str, &str) = ("/usr/bin/prometheus-node-exporter", "node-exporter");
@@ -49,9 +50,11 @@ pub(crate) fn lay(lab: &Lab, templates: &Templates) -> Result<(), Error> {
         let path = elsewhere.map_or_else(|| lab.place.etc().join(&name), |(_, to)| state.join(to));
         write(&path, &text)?;
     }
-    let mount = state.join("sbin/mount.nfs");
-    fs::set_permissions(&mount, fs::Permissions::from_mode(0o755))
-        .map_err(Error::io(format!("make {} executable", mount.display())))?;
+    for program in ["sbin/ebtables", "sbin/mount.nfs"] {
+        let file = state.join(program);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))
+            .map_err(Error::io(format!("make {} executable", file.display())))?;
+    }
     let (probe, name) = PROBE;
     let target = lab.place.artefacts().join(name);
     fs::copy(probe, &target)

@@ -46,6 +46,15 @@ pub(crate) fn alive(place: &Place, name: &str) -> Option<Record> {
     Record::read(place, name).filter(Record::is_alive)
 }
 
+/// The services' search path: programs of the lab's own stand before the system's.
+fn path(place: &Place) -> String {
+    format!(
+        "{}:{}",
+        place.state().join("sbin").display(),
+        external::PATH
+    )
+}
+
 /// A command in the lab's own environment: nothing of the caller's shell reaches a service.
 pub(crate) fn prepare(place: &Place, words: &[String], unit: &Unit) -> Command {
     let mut words = words.iter();
@@ -53,7 +62,7 @@ pub(crate) fn prepare(place: &Place, words: &[String], unit: &Unit) -> Command {
     command
         .args(words)
         .env_clear()
-        .env("PATH", external::PATH)
+        .env("PATH", path(place))
         .env("LC_ALL", "C.UTF-8")
         .env("HOME", place.state().join("home"))
         .env(MARK_VARIABLE, place.state())

@@ -237,20 +237,26 @@ fn updates(stage: &Stage<'_>, workspace: &Workspace, edition: u32) -> anyhow::Re
 /// Destroys everything through the provider and stops the lab.
 pub(crate) fn down(stage: &Stage<'_>) -> anyhow::Result<()> {
     let progress = &stage.lab.progress;
-    if let Some(workspace) = stage.left()? {
-        if lab::is_up(stage.lab) {
-            progress.run("edge", || stage.edge.start())?;
-            let _ = progress.run("monitor away", || stage.monitor.stop());
-            workspace.init()?;
-            let ended = timed(progress, "destroy", || {
-                Ok(workspace.run(&["destroy", "-no-color", "-auto-approve"])?)
-            })?;
-            done(progress, &ended).context(
-                "the lab is left up, with what is in the way: look at it with `openstack --os-cloud lab`, or take all away by `make lab-down`",
-            )?;
-        } else {
-            progress.line("The lab is not up, so there is nothing to destroy.");
-        }
+    if !lab::is_up(stage.lab) {
+        // a lab that sleeps or is damaged still holds the blade, and the state is the way to it
+        ensure!(
+            stage.has_started_the_lab() || !lab::is_there(stage.lab)?,
+            "the lab is there and does not answer, so the demo's blade can't be destroyed in order: `lab up` repairs it, `make lab-down` \
+             takes it away with the blade; then `make demo-down` again"
+        );
+        progress.line(
+            "The lab is gone, and the demo's blade with it: what the demo wrote down of it goes as well.",
+        );
+    } else if let Some(workspace) = stage.left()? {
+        progress.run("edge", || stage.edge.start())?;
+        let _ = progress.run("monitor away", || stage.monitor.stop());
+        workspace.init()?;
+        let ended = timed(progress, "destroy", || {
+            Ok(workspace.run(&["destroy", "-no-color", "-auto-approve"])?)
+        })?;
+        done(progress, &ended).context(
+            "the lab is left up, with what is in the way: look at it with `openstack --os-cloud lab`, or take all away by `make lab-down`",
+        )?;
     }
     stage.edge.stop();
     if stage.has_started_the_lab() {

@@ -1,10 +1,12 @@
 //! The demo's parts, in their order.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use mkys_acceptance::lab::{self, Lab};
 use mkys_acceptance::platform::cli::Workspace;
+use mkys_acceptance::platform::cluster;
 use mkys_acceptance::progress::Progress;
 
 use crate::by_hand;
@@ -95,5 +97,11 @@ pub(crate) fn down(part: Option<Part>) -> anyhow::Result<()> {
         Some(Part::Blade) => "Nothing of the blade and its cloud is left.",
         None => "Nothing of the demo is left.",
     });
+    if part != Some(Part::Blade) && Path::new(cluster::STATE).exists() {
+        lab.progress.line(format!(
+            "A Kubernetes that the demo did not start is there ({}): `make lab-down` takes it away.",
+            cluster::STATE
+        ));
+    }
     Ok(())
 }

@@ -218,6 +218,10 @@ impl Drop for Stage {
                 let text = std::fs::read_to_string(file.path()).unwrap_or_default();
                 show(&text);
             }
+            // a service that hangs is named beside the story that it made fail
+            if let Ok(lab) = Lab::from_environment() {
+                let _ = mkys_acceptance::lab::doctor(&lab);
+            }
         }
         for project in &self.projects {
             leftovers::remove_project(&self.cloud, project);

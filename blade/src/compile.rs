@@ -69,6 +69,18 @@ pub mod parameter {
     }
 }
 
+/// Keys of the metadata of a blade's volumes in Cinder.
+pub mod volume_metadata {
+    /// Name of the blade.
+    pub const BLADE: &str = "mkys_blade";
+    /// Name of the server.
+    pub const SERVER: &str = "mkys_server";
+    /// Name of the volume in the definition.
+    pub const VOLUME: &str = "mkys_volume";
+    /// Id of the Heat stack that made it.
+    pub const STACK: &str = "mkys_stack";
+}
+
 /// Names of a template's outputs, for whoever reads them.
 pub(crate) mod output {
     use crate::blade::Audience;

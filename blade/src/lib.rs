@@ -23,6 +23,7 @@
 mod blade;
 mod compile;
 mod definition;
+pub mod effect;
 mod name;
 mod nearest;
 mod needs;
@@ -35,7 +36,7 @@ mod validate;
 
 pub use blade::{Audience, Blade, Network, Probe, Project, Ready, Server, Service, Volume};
 pub use compile::output::BACKPLANE_GROUP;
-pub use compile::{Compiled, Generations, Settings, parameter};
+pub use compile::{Compiled, Generations, Settings, parameter, volume_metadata};
 pub use definition::{
     Definition, NetworkDefinition, ProjectDefinition, Quota, ReadyDefinition, ServerDefinition,
     ServiceDefinition, VolumeDefinition,
@@ -46,8 +47,8 @@ pub use needs::{FlavorSize, Needs};
 pub use problem::{Problem, Segment};
 pub use revision::Revision;
 pub use template::{
-    ATTACHMENT_TYPE, GROUP_TYPE, Output, Parameter, Resource, SERVER_TYPE, Template, TemplateError,
-    VOLUME_TYPE,
+    ATTACHMENT_TYPE, GROUP_TYPE, Output, Parameter, RETAIN, Resource, SERVER_TYPE, Template,
+    TemplateError, VOLUME_TYPE,
 };
 pub use user_data::{NOVA_USER_DATA_LIMIT, own_text};
 pub use validate::overlap;

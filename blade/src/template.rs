@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::revision::Revision;
+
 /// The template version written: Rocky's, the oldest that has all that is used, so that every
 /// cloud still maintained takes it.
 pub(crate) const VERSION: &str = "2018-08-31";
@@ -18,11 +20,14 @@ pub const VOLUME_TYPE: &str = "OS::Cinder::Volume";
 /// Heat's type of a volume's attachment to a server.
 pub const ATTACHMENT_TYPE: &str = "OS::Cinder::VolumeAttachment";
 
+/// The deletion policy under which Heat never deletes the thing itself.
+pub const RETAIN: &str = "Retain";
+
 /// Heat's type of a security group.
 pub const GROUP_TYPE: &str = "OS::Neutron::SecurityGroup";
 
 /// A template. Maps are sorted, so the same template always has the same text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Template {
     /// A date that names the version of the template language.
     pub heat_template_version: String,
@@ -63,6 +68,9 @@ pub struct Resource {
     /// Resources that must stand before it, beside those that its properties name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// What Heat does with the thing when the resource is deleted or replaced: `Delete` (Heat's default) or `Retain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
     /// Properties by name.
     #[serde(default)]
     pub properties: BTreeMap<String, Value>,
@@ -139,25 +147,35 @@ impl Template {
         })
     }
 
-    /// Names of the resources that belong to revision `revision` of a part.
-    pub fn resources_of<'a>(&'a self, revision: &'a str) -> impl Iterator<Item = &'a String> {
-        self.resources
-            .keys()
-            .filter(move |name| has_revision(name, revision))
+    /// Whether the template has any resource of this revision of a server.
+    pub fn has_server(&self, server: &str, revision: &Revision) -> bool {
+        let mut names = self.resources.keys();
+        names.any(|name| belongs_to(name, server, revision))
+    }
+
+    /// The server revisions of the template: every server resource, whether the outputs name it or not.
+    pub fn server_revisions(&self) -> impl Iterator<Item = (&str, Revision)> {
+        let servers = self.resources.iter();
+        let servers = servers.filter(|(_, one)| one.kind == SERVER_TYPE);
+        servers.filter_map(|(name, _)| {
+            let (server, revision) = name.strip_prefix("server_")?.rsplit_once("_R")?;
+            Some((server, Revision::from(revision.to_owned())))
+        })
     }
 }
 
-/// Whether `<kind>_<part>_R<revision>` carries this revision.
-pub(crate) fn has_revision(name: &str, revision: &str) -> bool {
-    // no name of a part has an upper-case letter, so the mark can't be taken for one
-    let last = name
-        .rsplit_once('_')
-        .and_then(|(_, last)| last.strip_prefix('R'));
-    last == Some(revision)
+/// Whether a resource or parameter named `<kind>_<server>_R<revision>` belongs to this revision of this server. The revision alone does not
+/// tell: servers with equal definitions have equal revisions.
+pub(crate) fn belongs_to(name: &str, server: &str, revision: &Revision) -> bool {
+    // no name of a part has an underscore or an upper-case letter, so neither mark is ambiguous
+    let rest = name.strip_suffix(revision.as_str());
+    let rest = rest.and_then(|rest| rest.strip_suffix("_R"));
+    let rest = rest.and_then(|rest| rest.strip_suffix(server));
+    rest.is_some_and(|kind| kind.ends_with('_'))
 }
 
-/// Names of the resources and parameters that a value refers to.
-fn references(value: &Value, names: &mut BTreeSet<String>) {
+/// Collects the names of the resources and parameters that a value refers to.
+pub(crate) fn references(value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -184,8 +202,15 @@ impl Resource {
         Self {
             kind: kind.to_owned(),
             depends_on: Vec::new(),
+            deletion_policy: None,
             properties,
         }
+    }
+
+    /// Keeps the thing when Heat deletes or replaces the resource.
+    pub(crate) fn retained(mut self) -> Self {
+        self.deletion_policy = Some(RETAIN.to_owned());
+        self
     }
 
     pub(crate) fn after(mut self, names: impl IntoIterator<Item = String>) -> Self {

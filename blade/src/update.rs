@@ -8,13 +8,13 @@
 //!   and **added** afterwards; if adding fails, the old revision is added again. Volumes that the
 //!   new revision does not have are **released** after that: the old one could need them until then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::blade::Audience;
 use crate::compile::Compiled;
 use crate::name::PartName;
 use crate::revision::Revision;
-use crate::template::{GROUP_TYPE, Resource, SERVER_TYPE, Template, VOLUME_TYPE, has_revision};
+use crate::template::{GROUP_TYPE, Resource, SERVER_TYPE, Template, VOLUME_TYPE, belongs_to};
 
 /// What a step does; the word that a person sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +68,16 @@ impl Replacement {
     /// Whether the old revision goes before the new one comes.
     pub fn is_recreated(&self) -> bool {
         self.strategy == Strategy::Recreate
+    }
+
+    /// Whether a resource or parameter belongs to the revision that stands.
+    pub(crate) fn has_old(&self, name: &str) -> bool {
+        belongs_to(name, self.server.as_ref(), &self.from)
+    }
+
+    /// Whether a resource or parameter belongs to the wanted revision.
+    fn has_new(&self, name: &str) -> bool {
+        belongs_to(name, self.server.as_ref(), &self.to)
     }
 }
 
@@ -153,7 +163,8 @@ fn adds_servers(old: &Template, new: &Template) -> bool {
         .any(|(name, _)| !old.resources.contains_key(name))
 }
 
-/// Both templates at once. What has the same name is as wanted, but traffic stays where it is, and who is let in to it.
+/// Both templates at once. What has the same name is as wanted, but traffic stays where it is, and who is let in to it. The outputs stay as
+/// well: until traffic moves, the version that the stack tells of is the one that serves.
 fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template {
     let mut both = new.clone();
     for (name, resource) in &old.resources {
@@ -165,6 +176,9 @@ fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template
         both.parameters
             .entry(name.clone())
             .or_insert_with(|| parameter.clone());
+    }
+    for (name, output) in &old.outputs {
+        both.outputs.insert(name.clone(), output.clone());
     }
     let groups = old
         .resources
@@ -180,18 +194,17 @@ fn expanded(old: &Template, new: &Template, beside: &[&Replacement]) -> Template
 fn with_old(new: &Template, old: &Template, kept: &[&Replacement]) -> Template {
     let mut template = without(new, kept);
     for replacement in kept {
-        let from = replacement.from.as_str();
         let resources = old
             .resources
             .iter()
-            .filter(|(name, _)| has_revision(name, from));
+            .filter(|(name, _)| replacement.has_old(name));
         template
             .resources
             .extend(resources.map(|(name, one)| (name.clone(), one.clone())));
         let parameters = old
             .parameters
             .iter()
-            .filter(|(name, _)| has_revision(name, from));
+            .filter(|(name, _)| replacement.has_old(name));
         template
             .parameters
             .extend(parameters.map(|(name, one)| (name.clone(), one.clone())));
@@ -220,20 +233,15 @@ fn with_volumes(new: &Template, old: &Template) -> Template {
     template
 }
 
-/// `template`, without either revision of `gone`.
+/// `template`, without either revision of `gone`. Parameters of the old revision stay, unused, so that Heat still knows their values (some
+/// of them hidden) should the old revision have to be added again.
 fn without(template: &Template, gone: &[&Replacement]) -> Template {
     let mut rest = template.clone();
-    let revisions: BTreeSet<_> = gone
-        .iter()
-        .flat_map(|one| [one.from.as_str(), one.to.as_str()])
-        .collect();
-    let stays = |name: &String| {
-        !revisions
-            .iter()
-            .any(|revision| has_revision(name, revision))
-    };
-    rest.resources.retain(|name, _| stays(name));
-    rest.parameters.retain(|name, _| stays(name));
+    let is_new = |name: &String| gone.iter().any(|one| one.has_new(name));
+    let is_old = |name: &String| gone.iter().any(|one| one.has_old(name));
+    rest.resources
+        .retain(|name, _| !is_new(name) && !is_old(name));
+    rest.parameters.retain(|name, _| !is_new(name));
     for replacement in gone {
         for audience in Audience::ALL {
             rest.resources
@@ -267,20 +275,17 @@ fn output_of(name: &str, server: &PartName) -> bool {
     of_server("server_") || of_server("address_")
 }
 
-/// `template` without the server revisions that are not in `keep`: what an update that was
-/// interrupted left, whose parameters nobody knows any more.
-pub fn prune(mut template: Template, keep: &BTreeSet<String>) -> Template {
-    let unwanted: Vec<String> = template
-        .resources
-        .keys()
-        .filter(|name| name.starts_with("server_"))
-        .filter_map(|name| {
-            name.rsplit_once("_R")
-                .map(|(_, revision)| revision.to_owned())
-        })
-        .filter(|revision| !keep.contains(revision))
+/// `template` without the server revisions for which `keep` is false: those that an interrupted update left.
+pub fn prune(mut template: Template, keep: impl Fn(&str, &Revision) -> bool) -> Template {
+    let unwanted: Vec<_> = template
+        .server_revisions()
+        .filter(|(server, revision)| !keep(server, revision))
+        .map(|(server, revision)| (server.to_owned(), revision))
         .collect();
-    let stays = |name: &String| !unwanted.iter().any(|revision| has_revision(name, revision));
+    let stays = |name: &String| {
+        let mut unwanted = unwanted.iter();
+        !unwanted.any(|(server, revision)| belongs_to(name, server, revision))
+    };
     template.resources.retain(|name, _| stays(name));
     template.parameters.retain(|name, _| stays(name));
     template

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mkys_blade::effect::{self, Effect, Permit};
 use mkys_blade::update::{self, Kind, Strategy as Replace};
 use mkys_blade::{Blade, Definition, GROUP_TYPE, Generations, PartName, Settings, Template};
 use proptest::prelude::*;
@@ -118,11 +119,12 @@ fn references(value: &Value, found: &mut BTreeSet<(String, String)>) {
 }
 
 /// What Heat would refuse: a name that is not there, a circle, a parameter that nobody uses.
-fn assert_sound(template: &Template) {
+/// `spare`: parameters that may stand unused, so that their values are kept.
+fn assert_sound(template: &Template, spare: impl Fn(&str) -> bool) {
     let mut used = BTreeSet::new();
     let mut edges: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let known = |kind: &str, name: &str| match kind {
-        "get_param" => template.parameters.contains_key(name),
+        "get_param" => name == "OS::stack_id" || template.parameters.contains_key(name),
         _ => template.resources.contains_key(name),
     };
     for (name, resource) in &template.resources {
@@ -162,7 +164,7 @@ fn assert_sound(template: &Template) {
     }
     for name in template.parameters.keys() {
         assert!(
-            used.contains(&("get_param".into(), name.clone())),
+            used.contains(&("get_param".into(), name.clone())) || spare(name),
             "{name} is unused"
         );
     }
@@ -215,12 +217,145 @@ fn a_server_that_stays_is_reached_where_it_was_until_the_others_replacement_stan
     assert_ne!(groups[2], groups[0]);
 }
 
+/// A blade of two servers with volumes; equal but for their user data.
+fn two_databases(first: &str, second: &str) -> Blade {
+    let server = |text: &str| json!({ "image": "i", "flavor": "f", "networks": ["n"], "user_data": text, "volumes": { "data": { "size": 1 } } });
+    let definition: Definition = serde_json::from_value(json!({
+        "name": "blade",
+        "networks": { "n": { "cidr": "10.0.0.0/24" } },
+        "servers": { "db1": server(first), "db2": server(second), "db-2": server(second) },
+    }))
+    .unwrap();
+    definition.validate().unwrap()
+}
+
+#[test]
+fn equal_servers_are_replaced_one_by_one() {
+    let (old, new) = (two_databases("one", "one"), two_databases("two", "one"));
+    let from = old.compile(&settings(), &Generations::new());
+    let to = new.compile(&settings(), &Generations::new());
+    let replaced = update::replacements(&from.revisions, &to.revisions, strategy(&old, &new));
+    assert_eq!(replaced.len(), 1);
+    let kept: Vec<_> = from
+        .template
+        .resources
+        .iter()
+        .filter(|(name, _)| name.contains("_db2") || name.contains("_db-2"))
+        .collect();
+    assert!(kept.len() > 8, "{kept:?}");
+    for step in update::steps(&from.template, &to, &replaced) {
+        for (name, resource) in &kept {
+            assert_eq!(
+                step.template.resources.get(*name),
+                Some(*resource),
+                "{name} in {:?}",
+                step.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn expanded_stack_tells_of_the_serving_version() {
+    let (old, new) = (two_servers("one", 80), two_servers("two", 80));
+    let from = old.compile(&settings(), &Generations::new());
+    let to = new.compile(&settings(), &Generations::new());
+    let replaced = update::replacements(&from.revisions, &to.revisions, strategy(&old, &new));
+    let steps = update::steps(&from.template, &to, &replaced);
+    assert_eq!(steps[0].kind, Kind::Expand);
+    for (name, output) in &from.template.outputs {
+        assert_eq!(steps[0].template.outputs.get(name), Some(output), "{name}");
+    }
+    assert_eq!(steps[1].template.outputs, to.template.outputs);
+}
+
+/// The parts that two definitions have in common, by the ends and the names of their resources.
+fn lasting(
+    old: &Blade,
+    new: &Blade,
+    from: &Template,
+    replaced: &[update::Replacement],
+) -> BTreeSet<String> {
+    let mut lasting = BTreeSet::from(["router_users".to_owned(), "backplane_group".to_owned()]);
+    let kept = |name: &PartName| {
+        new.servers.contains_key(name) && !replaced.iter().any(|one| one.server == *name)
+    };
+    for (name, resource) in &from.resources {
+        let volume = name
+            .strip_prefix("volume-")
+            .and_then(|rest| rest.split_once('_'));
+        let is_kept_volume = volume.is_some_and(|(volume, server)| {
+            let server = &PartName::try_from(server).unwrap();
+            let volume = &PartName::try_from(volume).unwrap();
+            new.servers
+                .get(server)
+                .is_some_and(|server| server.volumes.contains_key(volume))
+        });
+        let is_kept_server = old.servers.keys().filter(|name| kept(name)).any(|server| {
+            let volume = resource.kind == mkys_blade::ATTACHMENT_TYPE;
+            !volume && name.contains(&format!("_{server}_R"))
+        });
+        let is_kept_network = old.networks.iter().any(|(network, one)| {
+            let same = new
+                .networks
+                .get(network)
+                .is_some_and(|other| other.cidr == one.cidr);
+            let of = |kind: &str| name.starts_with(&format!("{kind}_{network}_R"));
+            same && (of("network") || of("subnet") || of("interface"))
+        });
+        if is_kept_volume || is_kept_server || is_kept_network {
+            lasting.insert(name.clone());
+        }
+    }
+    lasting
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
+    /// Whatever statuses Heat holds: once those that are only Heat's word are put right, no update takes away more than the change names.
+    #[test]
+    fn no_resource_outside_the_change_is_lost(
+        old in definition(),
+        new in definition(),
+        failed in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..4), 0..6),
+    ) {
+        let from = old.compile(&settings(), &Generations::new());
+        let to = new.compile(&settings(), &Generations::new());
+        let replaced = update::replacements(&from.revisions, &to.revisions, strategy(&old, &new));
+        let names: Vec<_> = from.template.resources.keys().cloned().collect();
+        let words = ["CHECK_FAILED", "UPDATE_FAILED", "CREATE_COMPLETE", "CHECK_COMPLETE"];
+        let mut statuses: BTreeMap<_, _> = failed.iter()
+            .map(|(index, word)| (index.get(&names).clone(), words[*word].to_owned()))
+            .collect();
+        let none = BTreeSet::new();
+        let permit = Permit { stands: &from.template, wanted: &to.template, replacements: &replaced, gone: &none };
+        let lasting = lasting(&old, &new, &from.template, &replaced);
+        let mut stands = from.template.clone();
+        for step in update::steps(&from.template, &to, &replaced) {
+            // an unplanned replacement is seen before it is sent
+            let unsafe_ = effect::effects(&stands, &step.template, &statuses, &none);
+            let lost = unsafe_.iter().any(|(name, effect)| {
+                lasting.contains(name) && matches!(effect, Effect::Replaced(_) | Effect::Deleted | Effect::Released)
+            });
+            prop_assert!(!lost || !permit.surprises(&stands, unsafe_).is_empty());
+            let well: Vec<_> = permit.misjudged(&statuses).cloned().collect();
+            for name in well {
+                statuses.insert(name, "CHECK_COMPLETE".into());
+            }
+            let effects = effect::effects(&stands, &step.template, &statuses, &none);
+            for (name, effect) in &effects {
+                let touched = matches!(effect, Effect::Replaced(_) | Effect::Deleted | Effect::Released);
+                prop_assert!(!touched || !lasting.contains(name), "{}: {:?} in {:?}", name, effect, step.kind);
+            }
+            prop_assert_eq!(permit.surprises(&stands, effects), []);
+            stands = step.template;
+        }
+    }
+
     #[test]
     fn a_template_refers_to_nothing_that_is_not_there(blade in definition()) {
-        assert_sound(&blade.compile(&settings(), &Generations::new()).template);
+        assert_sound(&blade.compile(&settings(), &Generations::new()).template, |_| false);
     }
 
     #[test]
@@ -255,7 +390,12 @@ proptest! {
         prop_assert_eq!(end, &to.template, "it ends where it should");
         let mut stands = &from.template;
         for step in &steps {
-            assert_sound(&step.template);
+            // the values of what may have to be added again
+            assert_sound(&step.template, |name| {
+                let mut recreated = replaced.iter().filter(|one| one.is_recreated());
+                step.kind == Kind::TakeAway
+                    && recreated.any(|one| name.ends_with(&format!("_{}_R{}", one.server, one.from)))
+            });
             prop_assert_ne!(&step.template, stands, "a step that does nothing");
             for one in replaced.iter().filter(|one| one.strategy == Replace::SideBySide) {
                 let name = format!("server_{}_R{}", one.server, one.from);

@@ -15,8 +15,10 @@ mod foreign;
 mod import;
 mod joined;
 mod leading;
+mod leftovers;
 mod mark;
 mod model;
+mod network_drift;
 mod plan;
 mod project;
 mod project_change;
@@ -24,13 +26,16 @@ mod read;
 mod resolve;
 mod room;
 mod schema;
+mod scope;
 mod serving;
 mod sketch;
 mod snapshots;
 mod stack;
 mod state;
 mod stopping;
+mod unplanned;
 mod update;
+mod volume_drift;
 mod waiting;
 mod ways_in;
 
@@ -123,7 +128,8 @@ impl Resource for Blade {
         slot: &Slot<Self>,
         cx: &Context,
     ) -> Result<(), Diagnostics> {
-        self.delete_blade(request.prior, slot, cx).await
+        self.delete_blade(request.prior, request.private, slot, cx)
+            .await
     }
 
     async fn import(

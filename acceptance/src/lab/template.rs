@@ -79,7 +79,7 @@ fn show(path: &Path) -> String {
 /// named as a program wants them.
 fn is_whole(target: &str) -> bool {
     let name = target.rsplit('/').next().unwrap_or(target);
-    name.contains('.') || ["enabled_plugins", "nfs_shares"].contains(&name)
+    name.contains('.') || ["ebtables", "enabled_plugins", "nfs_shares"].contains(&name)
 }
 
 fn external(network: &ExternalNetwork) -> minijinja::Value {

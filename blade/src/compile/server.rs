@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::network::{self, BACKPLANE_GROUP};
-use super::{Build, Compiled, get_param, get_resource, output, parameter};
+use super::{Build, Compiled, get_param, get_resource, output, parameter, volume_metadata};
 use crate::blade::{Audience, Blade, Ready, Server};
 use crate::name::PartName;
 use crate::revision::{self, Revision};
@@ -145,10 +145,21 @@ impl Parts<'_> {
     fn volumes(&self, build: &mut Build<'_>) {
         for (name, volume) in &self.server.volumes {
             let title = build.title(&format!("{}-{name}", self.name));
-            let properties = json!({ "name": title, "size": volume.size });
+            let properties = json!({
+                "name": title,
+                "size": volume.size,
+                // tells whose a volume is after Heat has let go of it
+                "metadata": {
+                    volume_metadata::BLADE: build.blade.name,
+                    volume_metadata::SERVER: self.name,
+                    volume_metadata::VOLUME: name,
+                    volume_metadata::STACK: { "get_param": "OS::stack_id" },
+                },
+            });
+            // data is never Heat's to delete: it replaces a resource that it holds for unhealthy at any update
             build.resource(
                 self.lasting(&format!("volume-{name}")),
-                Resource::new(VOLUME_TYPE, properties),
+                Resource::new(VOLUME_TYPE, properties).retained(),
             );
             let properties = json!({
                 "instance_uuid": get_resource(&self.of_revision("server")),

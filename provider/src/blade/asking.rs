@@ -4,12 +4,13 @@
 //! the stack was written to meanwhile, and drops with a line in its own log ("Failed to store stack … with traversal ID", in
 //! `heat.engine.stack.Stack.converge_stack`): the stack stays failed, and nobody is told. So we look whether the change began.
 
+use mkys_blade::effect::Permit;
 use mkys_plugin::Context;
 use tokio::time::Instant;
 
 use super::stack::{self, Ended};
-use super::stopping;
 use super::waiting::{GaveUp, Patience};
+use super::{stopping, unplanned};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 
@@ -23,8 +24,8 @@ enum Asked<'a> {
     Deletion,
 }
 
-/// Starts an update of a stack.
-pub(super) async fn update(
+/// Starts an update of a stack of which nothing has served yet.
+pub(super) async fn update_unserved(
     session: &Session,
     stack: &Stack,
     wanted: &Wanted<'_>,
@@ -35,16 +36,21 @@ pub(super) async fn update(
     taken(session, stack, Asked::Update(wanted), patience).await
 }
 
-/// Updates a stack, and waits until Heat is done. `since` is as [`stack::settled`] has it.
+/// Updates a stack within what `permit` allows, and waits until Heat is done. `since` is as [`stack::settled`] has it.
 pub(super) async fn updated(
     session: &Session,
     stack: &Stack,
     wanted: &Wanted<'_>,
+    permit: &Permit<'_>,
     since: &str,
     deadline: Instant,
     cx: &Context,
 ) -> Result<Ended, GaveUp> {
-    update(session, stack, wanted, deadline, cx).await?;
+    let guarded = Wanted {
+        protected: unplanned::check(session, stack, wanted, permit).await?,
+        ..wanted.clone()
+    };
+    update_unserved(session, stack, &guarded, deadline, cx).await?;
     stack::settled(session, stack, since, deadline, cx).await
 }
 
@@ -86,7 +92,12 @@ async fn taken(
         Asked::Update(wanted) => !wanted.template.resources.contains_key(name),
         Asked::Deletion => true,
     };
-    stopping::before_detaching(session, stack, goes, patience).await?;
+    let losing = stopping::losing_volumes(session, stack, goes).await?;
+    if let (Asked::Update(wanted), false) = (asked, losing.is_empty()) {
+        // no server is stopped for an update that Heat would not take
+        heat::check_update(session, stack, wanted).await?;
+    }
+    stopping::stop(session, &losing, patience).await?;
     let dropped = || format!("Heat accepts each {what} of stack {name} ({id}) and begins none");
     let before = heat::status(session, stack).await?;
     let before = before.and_then(|stack| stack.updated_time);
@@ -96,6 +107,8 @@ async fn taken(
             Asked::Deletion => heat::delete(session, stack).await?,
         }
         match heat::status(session, stack).await? {
+            // a deletion may end before it is looked at
+            Some(now) if now.stack_status == "DELETE_COMPLETE" => return Ok(()),
             // each change that begins has a time of its own
             Some(now) if !now.is_busy() && now.updated_time == before => {}
             _ => return Ok(()),
@@ -109,7 +122,7 @@ async fn taken(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     use mkys_blade::Template;
@@ -128,7 +141,7 @@ mod tests {
         let (heat, cloud) = mock::cloud().await;
         let stack = |(status, updated): (&str, Option<&str>)| json!({ "id": "1", "stack_name": "b", "stack_status": status, "updated_time": updated });
         let accepted = ResponseTemplate::new(202);
-        let put = Mock::given(method("PUT")).respond_with(accepted);
+        let put = Mock::given(method("PATCH")).respond_with(accepted);
         put.mount(&heat).await;
         let none = ResponseTemplate::new(200).set_body_json(json!({ "resources": [] }));
         let resources = Mock::given(method("GET")).and(path_regex("/resources$"));
@@ -150,13 +163,14 @@ mod tests {
             tags: "",
             rollback: false,
             minutes: 1,
+            protected: BTreeSet::new(),
         };
         let stack: Stack = serde_json::from_value(stack(told[0])).unwrap();
         let cx = Context::detached();
         let deadline = Instant::now() + Duration::from_secs(60);
-        let ended = update(&cloud.own(), &stack, &wanted, deadline, &cx).await;
+        let ended = update_unserved(&cloud.own(), &stack, &wanted, deadline, &cx).await;
         let asked = mock::asked(&heat).await;
-        let puts = asked.iter().filter(|one| one.starts_with("PUT"));
+        let puts = asked.iter().filter(|one| one.starts_with("PATCH"));
         (puts.count(), ended)
     }
 
@@ -177,6 +191,37 @@ mod tests {
             let (times, ended) = asks(&[("CREATE_COMPLETE", None), begun]).await;
             assert_eq!((times, ended.is_ok()), (1, true), "{begun:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn deletion_that_ends_at_once_is_done() {
+        let (heat, cloud) = mock::cloud().await;
+        let stack = |status| json!({ "id": "1", "stack_name": "b", "stack_status": status, "updated_time": BEFORE });
+        for (verb, body) in [
+            ("DELETE", json!({})),
+            (
+                "GET",
+                json!({ "stack": stack("DELETE_COMPLETE"), "resources": [] }),
+            ),
+        ] {
+            let answer = ResponseTemplate::new(200).set_body_json(body);
+            Mock::given(method(verb))
+                .respond_with(answer)
+                .mount(&heat)
+                .await;
+        }
+        let stack: Stack = serde_json::from_value(stack("DELETE_IN_PROGRESS")).unwrap();
+        let cx = Context::detached();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let ended = deleted(&cloud.own(), &stack, "", deadline, &cx)
+            .await
+            .unwrap();
+        assert!(matches!(ended, Ended::Gone), "{ended:?}");
+        let asked = mock::asked(&heat).await;
+        assert_eq!(
+            asked.iter().filter(|one| one.starts_with("DELETE")).count(),
+            1
+        );
     }
 
     #[tokio::test]

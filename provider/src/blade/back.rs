@@ -1,5 +1,6 @@
 //! Putting the version before back after a change that failed.
 
+use mkys_blade::effect::Permit;
 use mkys_plugin::Context;
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ pub(super) async fn put_back(
     session: &Session,
     stack: &Stack,
     target: &Wanted<'_>,
+    permit: &Permit<'_>,
     deadline: Instant,
     cx: &Context,
 ) -> Result<(), String> {
@@ -24,7 +26,7 @@ pub(super) async fn put_back(
         let since = stack::newest_event(session, stack)
             .await
             .map_err(|error| error.told())?;
-        match asking::updated(session, stack, target, &since, deadline, cx).await {
+        match asking::updated(session, stack, target, permit, &since, deadline, cx).await {
             Ok(Ended::Complete(_)) => return Ok(()),
             Ok(Ended::Failed { stack, reasons }) => {
                 let (id, status, reasons) = (stack.id, stack.stack_status, reasons.join("; "));
@@ -45,7 +47,7 @@ pub(super) async fn put_back(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
@@ -72,7 +74,7 @@ mod tests {
         let (heat, cloud) = mock::cloud().await;
         let updates = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&updates);
-        let update = Mock::given(method("PUT")).respond_with(move |_: &Request| {
+        let update = Mock::given(method("PATCH")).respond_with(move |_: &Request| {
             count.fetch_add(1, Ordering::SeqCst);
             ResponseTemplate::new(202)
         });
@@ -82,6 +84,10 @@ mod tests {
             let at = Mock::given(method("GET")).and(path_regex(format!("/{kind}$")));
             at.respond_with(none).mount(&heat).await;
         }
+        let standing = json!({ "heat_template_version": "2018-08-31" });
+        let standing = ResponseTemplate::new(200).set_body_json(standing);
+        let at = Mock::given(method("GET")).and(path_regex("/template$"));
+        at.respond_with(standing).mount(&heat).await;
         let asked = Arc::clone(&updates);
         let status = Mock::given(method("GET")).respond_with(move |_: &Request| {
             let stack = stack(asked.load(Ordering::SeqCst), fail);
@@ -96,11 +102,19 @@ mod tests {
             tags: "",
             rollback: false,
             minutes: 1,
+            protected: BTreeSet::new(),
+        };
+        let none = BTreeSet::new();
+        let permit = Permit {
+            stands: &template,
+            wanted: &template,
+            replacements: &[],
+            gone: &none,
         };
         let failed: Stack = serde_json::from_value(stack(0, fail)).unwrap();
         let cx = Context::detached();
         let deadline = Instant::now() + Duration::from_secs(60);
-        let back = put_back(&cloud.own(), &failed, &target, deadline, &cx).await;
+        let back = put_back(&cloud.own(), &failed, &target, &permit, deadline, &cx).await;
         (updates.load(Ordering::SeqCst), back)
     }
 

@@ -4,6 +4,8 @@
 //! if no state was written (SIGKILL), the next create finds the mark and goes on where this one
 //! stopped. If it fails, what it made is taken away again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mkys_blade::{Blade as Definition, Compiled};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
@@ -76,8 +78,7 @@ impl Creation<'_> {
                 let people = project::people(self.configured, &own, project).await?;
                 let (id, is_new) = match project::find(&own, name).await? {
                     project::Found::Nothing => {
-                        resolve::resolve(self.configured, &own, &self.wanted, &self.compiled)
-                            .await?;
+                        self.resolve(&own).await?;
                         (project::make(&own, &self.wanted).await?.id, true)
                     }
                     project::Found::Unfinished(found) => (found.id, false),
@@ -110,8 +111,7 @@ impl Creation<'_> {
             true => heat::stack(&session, name.as_ref()).await?,
             false => plan::stack_in_the_way(&session, &self.wanted).await?,
         };
-        let resolved =
-            resolve::resolve(self.configured, &session, &self.wanted, &self.compiled).await;
+        let resolved = self.resolve(&session).await;
         let built = match resolved {
             Ok(resolved) => {
                 self.build(&session, &planned, &project, stood, &resolved)
@@ -139,6 +139,18 @@ impl Creation<'_> {
                 Err(problems)
             }
         }
+    }
+
+    async fn resolve(&self, session: &Session) -> Result<Resolved, Diagnostics> {
+        let none = BTreeMap::new();
+        resolve::resolve(
+            self.configured,
+            session,
+            &self.wanted,
+            &self.compiled,
+            &none,
+        )
+        .await
     }
 
     /// Saves what exists: from now on it is in the state whatever happens.
@@ -173,6 +185,7 @@ impl Creation<'_> {
             tags: marks,
             rollback: false,
             minutes: minutes_until(self.deadline),
+            protected: BTreeSet::new(),
         };
         let stood = match stood {
             Some(stood) => {
@@ -237,7 +250,7 @@ impl Creation<'_> {
             Ended::Gone => Ok(None),
             Ended::Complete(stack) => {
                 let since = stack::newest_event(session, &stack).await?;
-                asking::update(session, &stack, wanted, self.deadline, self.cx)
+                asking::update_unserved(session, &stack, wanted, self.deadline, self.cx)
                     .await
                     .map_err(give_up)?;
                 Ok(Some((stack, since)))
@@ -267,6 +280,7 @@ impl Creation<'_> {
             revisions: revisions_of(&self.compiled.template),
             volumes: Private::volumes_of(&self.wanted),
             previous: None,
+            cloud: session.identity().await?.cloud().map(str::to_owned),
         };
         self.slot.save(model, private);
         let (wanted, deadline) = (&self.wanted, self.deadline);

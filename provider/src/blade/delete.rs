@@ -1,28 +1,27 @@
 //! Taking a blade away: the stack first, then its project, and nothing that it did not make.
 
-use std::time::Duration;
-
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
 
 use super::create::valid;
+use super::leftovers::Names;
 use super::model::Model;
 use super::plan::{self, Operation};
+use super::scope::{self, Scope};
 use super::stack::{self, Ended, Named, said_of_other};
-use super::state::Id;
+use super::state::{Id, Private};
 use super::waiting::Patience;
-use super::{Blade, asking, foreign, project, snapshots};
+use super::{Blade, asking, foreign, leftovers, project, snapshots, volume_drift};
 use crate::cloud::services::heat::Stack;
-use crate::cloud::services::keystone;
 use crate::cloud::{CloudError, Session};
 
-/// How often is looked again whether a thing belongs to a stack that is being built.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const NEXT: &str = "Apply or destroy again to go on.";
 
 impl Blade {
     pub(super) async fn delete_blade(
         &self,
         prior: Model,
+        private: Private,
         slot: &Slot<Self>,
         cx: &Context,
     ) -> Result<(), Diagnostics> {
@@ -33,36 +32,29 @@ impl Blade {
         };
         let wanted = valid(&prior)?;
         let own = cloud.own();
-        let session = match &wanted.project {
-            Some(_) => {
-                if keystone::project(&own, &id.project).await?.is_none() {
-                    return Ok(());
-                }
-                project::enter(&own, &id.project).await?;
-                cloud.project(&id.project)
-            }
-            None => own.clone(),
-        };
         let is_made = wanted.project.is_some();
+        let Some(Scope { session, .. }) = scope::open(cloud, &id, is_made, &private).await? else {
+            return Ok(());
+        };
         let known = prior.stack_id.as_str();
         let named = Named::find(&session, &id.name, known, is_made).await?;
         if let Named::Others(other) = &named {
             let summary = format!("The stack of blade {} is gone", id.name);
             cx.warn(Diagnostic::warning(summary, said_of_other(other)));
         }
-        let mut stack = named.blades();
-        let mut found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
-        // what Heat is just making is in its list a moment later
-        while !found.is_empty()
-            && stack.as_ref().is_some_and(Stack::is_busy)
-            && Instant::now() < deadline
-            && !cx.is_cancelled()
-        {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let named = Named::find(&session, &id.name, known, is_made).await?;
-            stack = named.blades();
-            found = in_the_way(&session, &id, is_made, stack.as_ref()).await?;
-        }
+        let stack = named.blades();
+        let settings = self.platform.configured()?.settings.known().cloned();
+        let compiled = plan::compile(
+            &settings.unwrap_or_default(),
+            &wanted,
+            &private,
+            Some(&prior),
+        );
+        let names = match is_made {
+            true => Names::of(&compiled),
+            false => Names::default(),
+        };
+        let found = in_the_way(&session, &id, is_made, stack.as_ref(), &names).await?;
         if !found.is_empty() {
             let where_from = match is_made {
                 true => format!(
@@ -81,12 +73,21 @@ impl Blade {
         }
         if let Some(stack) = stack {
             snapshots::clear(&session, &stack, |_| true, Patience::new(deadline, cx)).await?;
-            remove_stack(&session, &stack, &id, deadline, cx).await?;
+            let leftovers = is_made.then_some(&names);
+            remove_stack(&session, &stack, &id, leftovers, deadline, cx).await?;
+            let doing = format!("deleting the volumes of blade {}", id.name);
+            volume_drift::delete_released(&session, &stack.id, None, Patience::new(deadline, cx))
+                .await
+                .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
             let mut model = prior.clone();
             model.stack_id = Attr::Null;
             slot.save_model(model);
         }
         if let Some(stated) = &wanted.project {
+            let doing = format!("taking away what Heat left of blade {}", id.name);
+            leftovers::take_away(&session, &id.project, &names, Patience::new(deadline, cx))
+                .await
+                .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
             let stays = project::remove(&own, &id.project, Some(&stated.group)).await?;
             stays.into_iter().for_each(|warning| cx.warn(warning));
         }
@@ -100,9 +101,10 @@ async fn in_the_way(
     id: &Id,
     is_made: bool,
     stack: Option<&Stack>,
+    names: &Names,
 ) -> Result<Vec<String>, CloudError> {
     match is_made {
-        true => foreign::things(session, &id.project, stack).await,
+        true => foreign::things(session, id, stack, names).await,
         false => foreign::joined(session, stack).await,
     }
 }
@@ -111,27 +113,34 @@ async fn remove_stack(
     session: &Session,
     stack: &Stack,
     id: &Id,
+    names: Option<&Names>,
     deadline: Instant,
     cx: &Context,
 ) -> Result<(), Diagnostics> {
     let doing = format!("destroying blade {}", id.name);
-    let next = "Apply or destroy again to go on.";
     // Heat now and then trips over its own order; what it says the second time is meant
     for last in [false, true] {
         let since = stack::newest_event(session, stack).await?;
         let ended = asking::deleted(session, stack, &since, deadline, cx).await;
-        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, next))? {
+        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
             Ended::Gone => return Ok(()),
             Ended::Failed { reasons, .. } if last => {
-                let detail = format!("{}\n{next}", reasons.join("\n"));
+                let detail = format!("{}\n{NEXT}", reasons.join("\n"));
                 let summary = format!("Blade {} could not be destroyed", id.name);
                 return Err(Diagnostic::error(summary, detail).into());
             }
-            Ended::Failed { .. } | Ended::Complete(_) => {}
+            // in its way may be what it made and does not know
+            Ended::Failed { .. } | Ended::Complete(_) => {
+                if let Some(names) = names {
+                    let patience = Patience::new(deadline, cx);
+                    let taken = leftovers::take_away(session, &id.project, names, patience).await;
+                    taken.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
+                }
+            }
         }
     }
     Err(Diagnostics::error(
         format!("Blade {} could not be destroyed", id.name),
-        next,
+        NEXT,
     ))
 }

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use mkys_blade::volume_metadata;
+
+use super::leftovers::Names;
+use super::state::Id;
 use super::{joined, snapshots};
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::{catalogue, compute, network, volume};
+use crate::cloud::services::volume::{self, Volume};
+use crate::cloud::services::{catalogue, compute, network};
 use crate::cloud::{CloudError, Service, Session};
 
 /// What others joined to the stack's networks and routers, in words.
@@ -23,9 +28,11 @@ pub(super) async fn joined(
 /// Everything in the project that the blade's stack did not make, and what others joined to it, in words.
 pub(super) async fn things(
     session: &Session,
-    project: &str,
+    id: &Id,
     stack: Option<&Stack>,
+    names: &Names,
 ) -> Result<Vec<String>, CloudError> {
+    let project = &id.project;
     let mut seen = Vec::new();
     let mut note = |kind: &str, id: &str, name: &str| {
         seen.push((kind.to_owned(), id.to_owned(), name.to_owned()));
@@ -38,10 +45,15 @@ pub(super) async fn things(
         note("image", &image.id, &image.name);
     }
     let mut taken = Vec::new();
+    let mut ours = BTreeSet::new();
     if session.require(&[Service::Volume]).await.is_ok() {
         for volume in volume::volumes(session).await? {
             note("volume", &volume.id, &volume.name);
         }
+        // Heat lets go of volumes, and they are deleted after it
+        let details = volume::details(session).await?;
+        let blade = |one: &Volume| one.metadata.get(volume_metadata::BLADE) == Some(&id.name);
+        ours.extend(details.into_iter().filter(blade).map(|one| one.id));
         for backup in volume::backups(session).await? {
             note("backup", &backup.id, &backup.name);
         }
@@ -71,7 +83,6 @@ pub(super) async fn things(
         }
     }
     // the stack's own list last: what it makes meanwhile is in it then
-    let mut ours = BTreeSet::new();
     let mut joined = Vec::new();
     if let Some(stack) = stack {
         let resources = heat::resources(session, stack).await?;
@@ -84,14 +95,21 @@ pub(super) async fn things(
         let of_volumes: Vec<_> = of_volumes.map(|one| one.id).collect();
         ours.extend(of_volumes);
     }
-    seen.retain(|(_, id, _)| !ours.contains(id));
+    // Heat may have died between making a thing and writing down its id
+    let (left, seen): (Vec<_>, Vec<_>) = seen
+        .into_iter()
+        .filter(|(_, id, _)| !ours.contains(id))
+        .partition(|(kind, _, name)| names.has(kind, name));
+    let is_left = |id: &str| left.iter().any(|(_, left, _)| left == id);
     let said = seen.iter().map(|(kind, id, name)| match name.as_str() {
         "" => format!("{kind} ({id})"),
         name => format!("{kind} {name:?} ({id})"),
     });
     let mut found: Vec<_> = said.collect();
     let named = |id: &str| seen.iter().any(|(_, seen, _)| seen == id);
-    joined.retain(|one| !named(&one.port) && !named(&one.device));
+    joined.retain(|one| {
+        !named(&one.port) && !named(&one.device) && !is_left(&one.port) && !is_left(&one.device)
+    });
     found.extend(joined.into_iter().map(|one| one.said));
     for other in heat::stacks(session).await? {
         if stack.is_none_or(|stack| stack.id != other.id) {

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use mkys_blade::{Compiled, Definition};
+use mkys_blade::{Compiled, Definition, PartName, parameter};
 use mkys_plugin::{Diagnostic, Diagnostics, Slot};
 
 use super::model::Model;
@@ -129,10 +129,21 @@ impl Blade {
                 .iter()
                 .map(|(name, one)| (name.clone(), one.as_str())),
         );
+        // what Heat does not show it keeps by itself; user data is known as far as Nova showed it
+        let mut parameters = found.visible_parameters();
+        for (name, revision) in &revisions {
+            let server = definition.servers.get(name);
+            let text = server.and_then(|server| server.user_data.clone());
+            if let (Some(text), Ok(part)) = (text, PartName::try_from(name.as_str())) {
+                parameters.insert(parameter::user_data(&part, revision), text);
+            }
+        }
         let private = Private {
+            parameters,
             revisions,
             volumes: Private::volumes_of(&wanted),
-            ..Private::default()
+            previous: None,
+            cloud: own.identity().await?.cloud().map(str::to_owned),
         };
         slot.save(model, private);
         Ok(())

@@ -113,3 +113,26 @@ pub(crate) struct TimeoutsModel {
     pub(crate) update: Attr<String>,
     pub(crate) delete: Attr<String>,
 }
+
+impl Model {
+    /// Sets a volume's size, GiB.
+    pub(crate) fn set_volume_size(&mut self, server: &str, volume: &str, size: u32) {
+        let server = self.servers.known_mut().and_then(|all| all.get_mut(server));
+        let volume = server.and_then(|server| server.volumes.known_mut()?.get_mut(volume));
+        if let Some(volume) = volume {
+            volume.size = Attr::Known(size.into());
+        }
+    }
+
+    /// The volumes of all servers with their sizes, GiB, as far as they are known.
+    pub(crate) fn volume_sizes(&self) -> BTreeMap<(&str, &str), i64> {
+        let servers = self.servers.known().into_iter().flatten();
+        let volumes = servers.flat_map(|(server, one)| {
+            let volumes = one.volumes.known().into_iter().flatten();
+            volumes.filter_map(|(name, volume)| {
+                Some(((server.as_str(), name.as_str()), *volume.size.known()?))
+            })
+        });
+        volumes.collect()
+    }
+}

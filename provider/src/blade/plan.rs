@@ -1,5 +1,6 @@
 //! Planning: what an apply will do, said before it does it, as truly as the cloud allows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mkys_blade::update::{self, Replacement, Strategy};
@@ -47,6 +48,9 @@ impl Blade {
         let Some(wanted) = sketch.validated()? else {
             return Ok(());
         };
+        if let Some(prior) = &plan.prior {
+            no_smaller_volumes(prior, planned).into_result()?;
+        }
         let Some(settings) = configured.settings.known().filter(|_| sketch.is_whole()) else {
             planned.set_unknown();
             return check_the_known(configured, &sketch, &wanted, plan.prior.as_ref(), cx).await;
@@ -69,6 +73,7 @@ impl Blade {
                     compiled: &compiled,
                     is_final: true,
                     replaced: &replaced,
+                    standing: &plan.private.standing(&compiled),
                     prior: plan.prior.as_ref(),
                 };
                 Some(online(configured, cloud, asked).await?)
@@ -94,6 +99,23 @@ impl Blade {
     }
 }
 
+/// Refuses volumes that would become smaller: Cinder can't, and Heat would only say so in the apply.
+fn no_smaller_volumes(prior: &Model, planned: &Model) -> Diagnostics {
+    let before = prior.volume_sizes();
+    let smaller = planned.volume_sizes().into_iter().filter_map(|(key, size)| {
+        let stands = before.get(&key).filter(|stands| **stands > size)?;
+        let (server, volume) = key;
+        let at = Path::root("servers").key(server).attribute("volumes");
+        let detail = format!(
+            "It has {stands} GiB, and a volume can only grow. Write `size = {stands}`; or give a smaller one another name, and copy the data \
+             over before the old one is left out."
+        );
+        let summary = format!("Volume {volume:?} of server {server:?} cannot become {size} GiB");
+        Some(Diagnostic::error(summary, detail).at(at.key(volume).attribute("size")))
+    });
+    smaller.collect()
+}
+
 /// Asks the cloud about a blade whose template is not known yet.
 async fn check_the_known(
     configured: &Configured,
@@ -113,6 +135,7 @@ async fn check_the_known(
                 compiled: &compiled,
                 is_final: false,
                 replaced: &[],
+                standing: &BTreeMap::new(),
                 prior,
             };
             online(configured, cloud, asked).await.map(drop)
@@ -193,6 +216,11 @@ fn set_expected(
     wanted: &Definition,
     compiled: &Compiled,
 ) {
+    // without its stack the blade gets another, and nothing of it is what it was
+    let prior = prior.filter(|prior| !prior.stack_id.is_null());
+    if prior.is_none() {
+        planned.stack_id = Attr::Unknown;
+    }
     let before = |name: &PartName| {
         let prior = prior?;
         let revision = prior.revisions.known()?.get(name.as_ref())?.as_str()?;
@@ -263,6 +291,8 @@ struct Asked<'a> {
     /// Whether that is what will be applied.
     is_final: bool,
     replaced: &'a [Replacement],
+    /// The revisions that stand already.
+    standing: &'a BTreeMap<PartName, Revision>,
     prior: Option<&'a Model>,
 }
 
@@ -279,6 +309,7 @@ async fn online(
         compiled,
         is_final,
         replaced,
+        standing,
         prior,
     } = asked;
     let own = cloud.own();
@@ -309,7 +340,15 @@ async fn online(
             own.clone()
         }
     };
-    let resolved = resolve::look_up(configured, &session, wanted, compiled, &mut problems).await?;
+    let resolved = resolve::look_up(
+        configured,
+        &session,
+        wanted,
+        compiled,
+        standing,
+        &mut problems,
+    )
+    .await?;
     let side_by_side = |one: &&Replacement| one.strategy == Strategy::SideBySide;
     let second = replaced.iter().filter(side_by_side);
     let second: Vec<_> = second.map(|one| &one.server).collect();

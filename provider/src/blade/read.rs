@@ -1,16 +1,21 @@
 //! Looking at a blade as it is now.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mkys_blade::{Blade as Definition, Project};
 use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Slot};
 
 use super::create::valid;
 use super::model::{Model, ProjectModel, QuotaModel};
+use super::network_drift::NetworkDrift;
+use super::scope::{self, Scope};
 use super::stack::{self, Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
-use super::{Blade, drift, project, ways_in};
+use super::volume_drift::VolumeDrift;
+use super::{Blade, drift, project, stopping, unplanned, ways_in};
 use crate::cloud::Session;
+use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack};
-use crate::cloud::services::{compute, keystone};
 
 impl Blade {
     pub(super) async fn read_blade(
@@ -27,26 +32,22 @@ impl Blade {
         };
         let wanted = valid(&model)?;
         let own = cloud.own();
-        let mut unfinished = false;
-        let session = match &wanted.project {
-            Some(stated) => {
-                let Some(project) = keystone::project(&own, &id.project).await? else {
-                    slot.remove();
-                    return Ok(());
-                };
-                unfinished = project::is_unfinished(&project);
-                let said = project.description.unwrap_or_default();
-                if said != project::description(&wanted) {
-                    model.description = Attr::Known(said);
-                }
-                let seen = project::observe(&own, &id.project, stated).await?;
-                set_project(&mut model, stated, &seen);
-                project::enter(&own, &id.project).await?;
-                cloud.project(&id.project)
-            }
-            None => own,
-        };
         let is_made = wanted.project.is_some();
+        let Some(Scope { session, project }) = scope::open(cloud, &id, is_made, &private).await?
+        else {
+            slot.remove();
+            return Ok(());
+        };
+        private.cloud = own.identity().await?.cloud().map(str::to_owned);
+        let mut unfinished = project.as_ref().is_some_and(project::is_unfinished);
+        if let (Some(project), Some(stated)) = (project, &wanted.project) {
+            let said = project.description.unwrap_or_default();
+            if said != project::description(&wanted) {
+                model.description = Attr::Known(said);
+            }
+            let seen = project::observe(&own, &id.project, stated).await?;
+            set_project(&mut model, stated, &seen);
+        }
         let named = Named::find(&session, &id.name, model.stack_id.as_str(), is_made).await?;
         if let Named::Others(other) = &named {
             let summary = format!("The stack of blade {} is gone", id.name);
@@ -60,6 +61,7 @@ impl Blade {
             None => {
                 // the project stands, so there is something to destroy; an apply builds the rest
                 model.stack_id = Attr::Null;
+                model.endpoints = Attr::Known(BTreeMap::new());
                 model.server_ids = known_map::<String>([]);
                 model.network_ids = known_map::<String>([]);
                 model.revisions = known_map::<String>([]);
@@ -87,19 +89,52 @@ async fn observe(
     private: &mut Private,
 ) -> Result<(), Diagnostics> {
     model.set_outputs(wanted, &id.project, stack);
+    let mut drift = Vec::new();
     if stack.is_busy() {
-        return Ok(()); // what is under way is looked at when it has ended
+        // what is under way is looked at when it has ended: an apply waits for that
+        let status = &stack.stack_status;
+        drift.push(format!(
+            "Heat is still at work on the stack ({status}): an earlier change goes on"
+        ));
+        model.drift = Attr::Known(drift.into_iter().map(Attr::from).collect());
+        return Ok(());
+    }
+    if stack.stack_status.starts_with("SUSPEND_") {
+        drift.push("the stack is suspended".to_owned());
     }
     let template = heat::template(session, stack).await?;
     let mut revisions = revisions_of(&template);
     private.revisions.clone_from(&revisions);
     private.volumes = Private::volumes_of(wanted);
-    let mut drift = drift::observe(session, stack, &template).await?;
+    for (server, revision) in template.server_revisions() {
+        if revisions
+            .get(server)
+            .is_some_and(|serving| *serving != revision)
+        {
+            drift.push(format!(
+                "an update that was cut off left revision {revision} of server {server:?} beside the one that serves"
+            ));
+        }
+    }
+    drift.extend(drift::observe(session, stack, &template).await?);
+    let networks = NetworkDrift::look(session, &id.project, stack, &template).await?;
+    drift.extend(networks.said.iter().cloned());
     let ways = ways_in::look(session, &id.project, stack, &template).await?;
     drift.extend(ways.said.iter().cloned());
     for resource in &ways.gone {
         model.forget_address(wanted, resource);
     }
+    let volumes = VolumeDrift::look(session, stack, &template).await?;
+    drift.extend(volumes.said.iter().cloned());
+    for (server, volume, size) in &volumes.sizes {
+        model.set_volume_size(server, volume, *size);
+    }
+    let gone: BTreeSet<_> = [&ways.gone_set(), &networks.gone, &volumes.gone]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let mut lost_revisions = BTreeMap::new();
     let ids = model.server_ids.known().cloned().unwrap_or_default();
     for (name, revision) in revisions.clone() {
         let server = match ids.get(&name).and_then(|id| id.as_str()) {
@@ -116,18 +151,31 @@ async fn observe(
                         server.status
                     ))
                 }
-                "SHUTOFF" => {
-                    drift.push(format!("server {name:?} is stopped"));
+                status => {
+                    let told = stopping::told(status);
+                    drift.extend(told.map(|told| format!("server {name:?} {told}")));
                     None
                 }
-                _ => None,
             },
         };
-        if lost.is_some() || ways.is_cut_off(&name, &revision) {
+        let bereft = volumes.bereft.contains(&name);
+        if lost.is_some() || bereft || ways.is_cut_off(&name, &revision) {
             drift.extend(lost);
             revisions.remove(&name);
+            lost_revisions.insert(name, revision);
         }
     }
+    let is_lost = |resource: &str| {
+        let mut lost = lost_revisions.iter();
+        lost.any(|(name, revision)| resource.ends_with(&format!("_{name}_R{revision}")))
+    };
+    let misjudged = unplanned::misjudged(session, stack, &template, &gone).await?;
+    drift.extend(
+        misjudged
+            .into_iter()
+            .filter(|one| !is_lost(&one.resource))
+            .map(|one| one.said),
+    );
     if let Some(ids) = model.server_ids.known_mut() {
         ids.retain(|name, _| revisions.contains_key(name));
     }

@@ -29,17 +29,25 @@ pub(super) struct Resolved {
     pub(super) is_whole: bool,
 }
 
-/// Resolves every name in `blade`. Images and flavors are given to Heat by the name that the person
-/// wrote, not by the id it has today: Heat checks them again at each update, also of servers that
-/// stand, so an image that was uploaded anew under its name must not stop every further update.
+/// Resolves every name in `blade` to an id, but those of servers whose revision is in `standing`: Heat keeps the ids that they were made with,
+/// so that an image or flavor that is renamed or deleted later stops neither an update nor the blade's end.
 pub(super) async fn resolve(
     configured: &Configured,
     session: &Session,
     blade: &Blade,
     compiled: &Compiled,
+    standing: &BTreeMap<PartName, Revision>,
 ) -> Result<Resolved, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let resolved = look_up(configured, session, blade, compiled, &mut problems).await?;
+    let resolved = look_up(
+        configured,
+        session,
+        blade,
+        compiled,
+        standing,
+        &mut problems,
+    )
+    .await?;
     problems.into_result()?;
     Ok(resolved)
 }
@@ -50,6 +58,7 @@ pub(super) async fn look_up(
     session: &Session,
     blade: &Blade,
     compiled: &Compiled,
+    standing: &BTreeMap<PartName, Revision>,
     problems: &mut Diagnostics,
 ) -> Result<Resolved, CloudError> {
     let mut services = SERVICES.to_vec();
@@ -74,7 +83,10 @@ pub(super) async fn look_up(
             key_pairs: catalogue::key_pairs(session).await?,
         };
         for (name, revision) in &compiled.revisions {
-            offer.server(blade, name, revision, &mut resolved, problems);
+            match standing.get(name) == Some(revision) {
+                true => offer.size(blade, name, &mut resolved),
+                false => offer.server(blade, name, revision, &mut resolved, problems),
+            }
         }
     }
     Ok(resolved)
@@ -100,35 +112,22 @@ impl Offer {
         };
         let at = Path::root("servers").key(name.as_ref());
         let image_parameter = parameter::image(name, revision);
-        let image = self.image(&server.image);
-        match image {
-            Ok(()) => drop(
-                resolved
-                    .parameters
-                    .insert(image_parameter, server.image.clone()),
-            ),
-            Err(detail) => {
-                let problem =
-                    Diagnostic::error(format!("Unknown image {:?}", server.image), detail);
+        match self.image(&server.image) {
+            Ok(id) => drop(resolved.parameters.insert(image_parameter, id.to_owned())),
+            Err((summary, detail)) => {
+                let problem = Diagnostic::error(summary, detail);
                 problems.push(problem.at(at.clone().attribute("image")));
             }
         }
-        let flavors = || self.flavors.iter();
-        let found = flavors()
-            .find(|one| one.id == server.flavor)
-            .or_else(|| flavors().find(|one| one.name == server.flavor));
-        match found {
+        match self.flavor(&server.flavor) {
             Some(flavor) => {
                 let parameter = parameter::flavor(name, revision);
-                resolved.parameters.insert(parameter, server.flavor.clone());
-                let size = FlavorSize {
-                    vcpus: flavor.vcpus,
-                    ram: flavor.ram,
-                };
-                resolved.sizes.insert(name.clone(), size);
+                resolved.parameters.insert(parameter, flavor.id.clone());
+                self.size(blade, name, resolved);
             }
             None => {
-                let detail = nearest("flavor", &server.flavor, flavors().map(|one| &*one.name));
+                let flavors = self.flavors.iter().map(|one| &*one.name);
+                let detail = nearest("flavor", &server.flavor, flavors);
                 let problem =
                     Diagnostic::error(format!("Unknown flavor {:?}", server.flavor), detail);
                 problems.push(problem.at(at.clone().attribute("flavor")));
@@ -148,9 +147,29 @@ impl Offer {
         }
     }
 
-    fn image(&self, wanted: &str) -> Result<(), String> {
-        if self.images.iter().any(|image| image.id == wanted) {
-            return Ok(());
+    /// Notes the size of a server's flavor, where the cloud still has it.
+    fn size(&self, blade: &Blade, name: &PartName, resolved: &mut Resolved) {
+        let server = blade.servers.get(name);
+        if let Some(flavor) = server.and_then(|server| self.flavor(&server.flavor)) {
+            let size = FlavorSize {
+                vcpus: flavor.vcpus,
+                ram: flavor.ram,
+            };
+            resolved.sizes.insert(name.clone(), size);
+        }
+    }
+
+    fn flavor(&self, wanted: &str) -> Option<&Flavor> {
+        let flavors = || self.flavors.iter();
+        flavors()
+            .find(|one| one.id == wanted)
+            .or_else(|| flavors().find(|one| one.name == wanted))
+    }
+
+    /// The image's id; or summary and detail of why there is none to take.
+    fn image(&self, wanted: &str) -> Result<&str, (String, String)> {
+        if let Some(image) = self.images.iter().find(|image| image.id == wanted) {
+            return Ok(&image.id);
         }
         let named: Vec<_> = self
             .images
@@ -158,17 +177,16 @@ impl Offer {
             .filter(|image| image.name.as_deref() == Some(wanted) && image.status == "active")
             .collect();
         match named[..] {
-            [_] => Ok(()),
+            [image] => Ok(&image.id),
             [] => {
                 let names = self.images.iter().filter_map(|image| image.name.as_deref());
-                Err(nearest("image", wanted, names))
+                let detail = nearest("image", wanted, names);
+                Err((format!("Unknown image {wanted:?}"), detail))
             }
             _ => {
                 let ids: Vec<_> = named.iter().map(|image| &*image.id).collect();
-                Err(format!(
-                    "Several images have that name; name one by id: {}.",
-                    ids.join(", ")
-                ))
+                let detail = format!("Name one by its id: {}.", ids.join(", "));
+                Err((format!("Several images are named {wanted:?}"), detail))
             }
         }
     }

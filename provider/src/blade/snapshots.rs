@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use mkys_blade::update::Replacement;
+use mkys_blade::volume_metadata::{BLADE, SERVER, VOLUME};
 use mkys_blade::{BladeName, Template, VOLUME_TYPE};
 use mkys_plugin::{Diagnostic, Diagnostics};
 
@@ -16,9 +17,6 @@ use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::services::volume::{self, Snapshot};
 use crate::cloud::{CloudError, Session};
 
-const BLADE: &str = "mkys_blade";
-const SERVER: &str = "mkys_server";
-const VOLUME: &str = "mkys_volume";
 /// The revision of the server that the data is of.
 const REVISION: &str = "mkys_revision";
 /// On what a failed change left for a person.
@@ -99,18 +97,21 @@ async fn held(
         return Ok(Vec::new());
     }
     let resources = heat::resources(session, stack).await?;
+    // one that is gone has nothing to be kept
+    let there = volume::volumes(session).await?;
+    let is_there = |id: &str| there.iter().any(|one| one.id == id);
     let held = resources.into_iter().filter_map(|one| {
         let (replacement, volume) = volumes.get(one.resource_name.as_str())?;
-        let revision = replacement.from.as_str();
+        let revision = &replacement.from;
         Some(Held {
             server: replacement.server.to_string(),
             volume: (*volume).to_owned(),
-            revision: revision.to_owned(),
+            revision: revision.to_string(),
             id: one.physical_resource_id,
-            stands: stands.resources_of(revision).next().is_some(),
+            stands: stands.has_server(replacement.server.as_ref(), revision),
         })
     });
-    Ok(held.filter(|one| !one.id.is_empty()).collect())
+    Ok(held.filter(|one| is_there(&one.id)).collect())
 }
 
 /// Whether the quota holds the snapshots that a change needs. Their space is left to Cinder: not
@@ -147,6 +148,20 @@ pub(super) async fn problems(
         ));
     }
     Ok(said)
+}
+
+/// What to do about a snapshot that Cinder refuses, by its own words.
+fn way_on(failed: &str) -> &'static str {
+    let failed = failed.to_lowercase();
+    let is_room = ["quota", "exceed", "413", "space"]
+        .iter()
+        .any(|word| failed.contains(word));
+    match is_room {
+        true => {
+            "give Cinder room for the snapshot (its quotas `snapshots` and `gigabytes`, its disks)"
+        }
+        false => "see to the volume (`openstack volume show`): it must be `in-use` or `available`",
+    }
 }
 
 /// Those that failed changes left, in words, to say what could be deleted.
@@ -221,9 +236,8 @@ impl Guard {
             return Ok(guard);
         };
         let mut detail = format!(
-            "{failed}\nNothing was taken away: what served before serves.\nNext: give Cinder room \
-             for the snapshot (its quotas `snapshots` and `gigabytes`, its disks), and apply \
-             again.{}",
+            "{failed}\nNothing was taken away.\nNext: {}, and apply again.{}",
+            way_on(&failed),
             kept(&all, blade, &held)
         );
         if let Err(gave_up) = delete(session, &made, patience).await {

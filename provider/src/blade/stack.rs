@@ -184,7 +184,7 @@ fn reasons(stack: &str, events: &[Event], since: &str) -> Vec<String> {
 }
 
 /// The part of the blade that a resource belongs to, in the definition's words.
-fn part(resource: &str) -> String {
+pub(super) fn part(resource: &str) -> String {
     let mut words = resource.split('_');
     let (kind, name) = (
         words.next().unwrap_or_default(),
@@ -194,6 +194,10 @@ fn part(resource: &str) -> String {
         "server" => format!("server {name:?}"),
         "ready" | "handle" => format!("server {name:?} did not become ready"),
         "network" | "subnet" | "interface" => format!("network {name:?} ({kind})"),
+        "router" => format!("router for {name}"),
+        "ops-network" | "ops-subnet" | "ops-interface" | "ops-router-port" => {
+            format!("network for devops ({kind})")
+        }
         "group" => format!("security group of server {name:?}"),
         _ => match kind.split_once('-') {
             Some(("port", network)) => format!("port of server {name:?} on network {network:?}"),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use mkys_blade::{Audience, Blade, Compiled, Generations, PartName, Revision, Template};
 use mkys_plugin::Attr;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::model::{EndpointModel, Model};
 use crate::cloud::services::heat::Stack;
@@ -50,6 +51,8 @@ pub struct Private {
     pub(crate) volumes: BTreeSet<String>,
     /// The version before the one that stands.
     pub(crate) previous: Option<Template>,
+    /// The cloud that it stands on, as [`Identity::cloud`](crate::cloud::Identity) tells it.
+    pub(crate) cloud: Option<String>,
 }
 
 impl Private {
@@ -60,6 +63,16 @@ impl Private {
             .iter()
             .filter(|(_, server)| !server.volumes.is_empty());
         servers.map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// The revisions that stand already among those of a compiled definition: what they name was found when they were made.
+    pub(crate) fn standing(&self, compiled: &Compiled) -> BTreeMap<PartName, Revision> {
+        let standing = compiled.revisions.iter();
+        let standing =
+            standing.filter(|(name, one)| self.revisions.get(name.as_ref()) == Some(*one));
+        standing
+            .map(|(name, one)| (name.clone(), one.clone()))
+            .collect()
     }
 
     /// The generations under which the wanted servers get their revisions: a server that stands
@@ -116,7 +129,11 @@ impl Model {
         self.id = id.to_string().into();
         self.project_id = project.into();
         self.stack_id = stack.id.as_str().into();
-        let output = |name: String| stack.output(&name).map(str::to_owned);
+        // Heat gives a resource that is not there yet by its own name
+        let output = |name: String| {
+            let id = stack.output(&name)?;
+            Uuid::try_parse(id).ok().map(|_| id.to_owned())
+        };
         self.server_ids =
             known_map(blade.servers.keys().filter_map(|name| {
                 Some((name.to_string(), output(Compiled::server_output(name))?))

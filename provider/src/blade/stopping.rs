@@ -1,4 +1,4 @@
-//! Stopping servers whose volumes are about to be taken from them, and starting those that are stopped and stay.
+//! Stops servers whose volumes are about to be taken from them, and starts those that do not run and stay.
 //!
 //! Nova takes a disk from a running server only with its guest's help. A guest that is stuck, such as a new version that crashed, gives none:
 //! Nova gives up after some minutes, and Heat waits for the volume until its own limit, an hour by default. From a stopped server a disk is
@@ -13,64 +13,113 @@ use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack, StackResource};
 use crate::cloud::{CloudError, Session};
 
-/// Stops the servers of a stack of which an attachment goes: by the power button, and without it once Nova's patience is over.
-pub(super) async fn before_detaching(
+/// Ids of the servers of a stack of which an attachment goes.
+pub(super) async fn losing_volumes(
     session: &Session,
     stack: &Stack,
     goes: impl Fn(&str) -> bool,
-    mut patience: Patience<'_>,
-) -> Result<(), GaveUp> {
+) -> Result<BTreeSet<String>, CloudError> {
     let resources = match heat::resources(session, stack).await {
-        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) if error.is_not_found() => return Ok(BTreeSet::new()),
         other => other?,
     };
-    let mut stopping = Vec::new();
-    for id in losing(&resources, goes) {
-        if accepted(compute::stop(session, id).await)? {
-            tracing::info!(server = id, "stopping it before its volumes are taken away");
-            stopping.push(id);
+    let losing = losing(&resources, goes).into_iter();
+    Ok(losing.map(str::to_owned).collect())
+}
+
+/// Stops servers: by the power button, and without it once Nova's patience is over. One that is paused, suspended or shelved is woken first:
+/// Nova stops none of them, and takes no disk from one.
+pub(super) async fn stop(
+    session: &Session,
+    ids: &BTreeSet<String>,
+    mut patience: Patience<'_>,
+) -> Result<(), GaveUp> {
+    for id in ids {
+        wake(session, id, patience).await?;
+        match compute::stop(session, id).await {
+            Ok(()) => tracing::info!(server = id, "stopping it before its volumes are taken away"),
+            // gone, or stopped already
+            Err(error) if error.is_not_found() || error.is_conflict() => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    for id in stopping {
-        while compute::server(session, id)
-            .await?
-            .is_some_and(|server| server.status == "ACTIVE")
-        {
-            patience
-                .pause(|| format!("server {id} does not stop"))
-                .await?;
+    for id in ids {
+        while let Some(status) = status(session, id).await? {
+            match status.as_str() {
+                "SHUTOFF" | "ERROR" | "DELETED" | "SOFT_DELETED" => break,
+                _ => {
+                    let still = || format!("server {id} does not stop: Nova says {status}");
+                    patience.pause(still).await?;
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Starts a server again that was stopped and stays after all.
+/// What takes a server out of a state in which somebody put it; `None`: it is in no such state.
+fn way_out(status: &str) -> Option<&'static str> {
+    Some(match status {
+        "SHUTOFF" => "os-start",
+        "PAUSED" => "unpause",
+        "SUSPENDED" => "resume",
+        "SHELVED" | "SHELVED_OFFLOADED" => "unshelve",
+        "RESCUE" => "unrescue",
+        _ => return None,
+    })
+}
+
+/// How a server's state is told where it is not one in which a server serves.
+pub(super) fn told(status: &str) -> Option<&'static str> {
+    Some(match status {
+        "SHUTOFF" => "is stopped",
+        "PAUSED" => "is paused",
+        "SUSPENDED" => "is suspended",
+        "SHELVED" | "SHELVED_OFFLOADED" => "is shelved",
+        "RESCUE" => "runs its rescue image",
+        _ => return None,
+    })
+}
+
+/// Lets a server run again that is paused, suspended, shelved or rescued; not one that is stopped.
+pub(super) async fn wake(
+    session: &Session,
+    id: &str,
+    patience: Patience<'_>,
+) -> Result<(), GaveUp> {
+    match status(session, id).await?.as_deref() {
+        Some("SHUTOFF") | None => Ok(()),
+        Some(_) => start_again(session, id, patience).await,
+    }
+}
+
+/// Lets a server run again that was stopped, paused, suspended, shelved or rescued, and stays.
 pub(super) async fn start_again(
     session: &Session,
     id: &str,
     mut patience: Patience<'_>,
 ) -> Result<(), GaveUp> {
-    let status = async || {
-        let server = compute::server(session, id).await?;
-        Ok::<_, CloudError>(server.map(|server| server.status).unwrap_or_default())
-    };
-    if status().await? != "SHUTOFF" || !accepted(compute::start(session, id).await)? {
+    let before = status(session, id).await?.unwrap_or_default();
+    let Some(action) = way_out(&before) else {
         return Ok(());
+    };
+    match compute::act(session, id, action).await {
+        // another one was quicker, or it is gone
+        Err(error) if error.is_conflict() || error.is_not_found() => return Ok(()),
+        other => other?,
     }
-    while status().await? == "SHUTOFF" {
-        patience
-            .pause(|| format!("server {id} does not start"))
-            .await?;
+    while status(session, id).await?.as_ref() == Some(&before) {
+        let still =
+            || format!("server {id} stays {before} although Nova took the request to {action} it");
+        patience.pause(still).await?;
     }
     Ok(())
 }
 
-/// Whether Nova does it. A server in another state, or in none any more, has nothing to be stopped or started.
-fn accepted(answer: Result<(), CloudError>) -> Result<bool, CloudError> {
-    match answer {
-        Err(error) if error.is_conflict() || error.is_not_found() => Ok(false),
-        other => other.map(|()| true),
-    }
+/// Nova's status of a server; `None`: it is gone.
+async fn status(session: &Session, id: &str) -> Result<Option<String>, CloudError> {
+    let server = compute::server(session, id).await?;
+    Ok(server.map(|server| server.status))
 }
 
 /// Ids of the servers that lose an attachment. The names of what belongs to one server end alike.

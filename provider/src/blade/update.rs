@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mkys_blade::effect::Permit;
 use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
 use mkys_blade::{Blade as Definition, Compiled, PartName, Revision, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
@@ -13,21 +14,27 @@ use tokio::time::Instant;
 
 use super::create::{minutes_until, valid};
 use super::model::Model;
+use super::network_drift::NetworkDrift;
 use super::plan::{self, Operation};
 use super::project_change::{ProjectChange, noted};
+use super::scope::{self, Scope};
 use super::serving::{self, Serving};
 use super::snapshots::{self, Guard};
 use super::stack::{self, Ended, Named, said_of_other};
 use super::state::{Id, Private, revisions_of};
+use super::volume_drift::{self, VolumeDrift};
 use super::waiting::{GaveUp, Patience};
 use super::{
-    Blade, advice, asking, back, drift, leading, mark, project, resolve, stopping, ways_in,
+    Blade, advice, asking, back, drift, leading, mark, resolve, stopping, unplanned, ways_in,
 };
-use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
+use crate::cloud::{CloudError, Session};
 
 /// An update under way.
 struct Change<'a> {
+    /// The credential's own session.
+    own: Session,
+    /// The one within the blade's project.
     session: Session,
     project_id: String,
     wanted: Definition,
@@ -42,6 +49,10 @@ struct Change<'a> {
     guard: Guard,
     /// What was changed of the project, until it is taken back.
     project: Option<ProjectChange>,
+    /// The template that stood before the change.
+    stands: Template,
+    /// Resources whose things are gone, so that Heat makes others.
+    gone: BTreeSet<String>,
 }
 
 const NEXT: &str = "The next apply looks where things stand and goes on from there.";
@@ -66,16 +77,18 @@ impl Blade {
             .map_err(|reason: String| Diagnostics::error("The blade's id is broken", reason))?;
         let wanted = valid(&planned)?;
         let own = cloud.own();
-        let session = match &wanted.project {
-            Some(_) => {
-                project::enter(&own, &id.project).await?;
-                cloud.project(&id.project)
-            }
-            None => own.clone(),
+        let scope = scope::open(cloud, &id, wanted.project.is_some(), &private).await?;
+        let Some(Scope { session, .. }) = scope else {
+            let detail =
+                "It was there when this was planned. Nothing was changed. Next: plan again.";
+            let summary = format!("The project of blade {} is gone", id.name);
+            return Err(Diagnostics::error(summary, detail));
         };
         let compiled = plan::compile(configured.settings()?, &wanted, &private, Some(&prior));
         // all that can be known beforehand is, before anything is changed
-        let resolved = resolve::resolve(configured, &session, &wanted, &compiled).await?;
+        let standing = private.standing(&compiled);
+        let resolved =
+            resolve::resolve(configured, &session, &wanted, &compiled, &standing).await?;
         let project = match &wanted.project {
             Some(stated) => {
                 let change =
@@ -96,6 +109,7 @@ impl Blade {
         let replaced = plan::replacements(&private, &wanted, &compiled);
         let prior = &prior;
         let mut change = Change {
+            own: own.clone(),
             session,
             project_id: id.project.clone(),
             wanted,
@@ -109,13 +123,18 @@ impl Blade {
             deadline,
             guard: Guard::default(),
             project,
+            stands: Template::default(),
+            gone: BTreeSet::new(),
         };
         let changed = async {
             let stack = change.run().await?;
             let template = &change.compiled.template;
+            let volumes = VolumeDrift::look(&change.session, &stack, template).await?;
+            volumes.repair(&change.session).await?;
             drift::repair(&change.session, &stack, template).await?;
             ways_in::repair(&change.session, &id.project, &stack, template).await?;
             change.start_stopped(&stack).await?;
+            change.delete_released(&stack).await?;
             Ok(stack)
         };
         let stack = match changed.await {
@@ -124,11 +143,21 @@ impl Blade {
         };
         let mut model = planned;
         model.set_outputs(&change.wanted, &id.project, &stack);
+        let previous = change.private.previous.as_ref();
+        let is_needed = |name: &String| {
+            let mut templates = [Some(&change.compiled.template), previous]
+                .into_iter()
+                .flatten();
+            templates.any(|template| template.parameters.contains_key(name))
+        };
+        let mut parameters = change.parameters.clone();
+        parameters.retain(|name, _| is_needed(name));
         let private = Private {
-            parameters: resolved.parameters,
+            parameters,
             revisions: revisions_of(&change.compiled.template),
             volumes: Private::volumes_of(&change.wanted),
-            previous: change.private.previous,
+            previous: change.private.previous.clone(),
+            cloud: own.identity().await?.cloud().map(str::to_owned),
         };
         slot.save(model, private);
         let (session, wanted) = (&change.session, &change.wanted);
@@ -170,14 +199,15 @@ impl Change<'_> {
             Ended::Complete(stack) | Ended::Failed { stack, .. } => stack,
             Ended::Gone => return self.build_anew().await,
         };
-        let stands = self.pruned(heat::template(&self.session, &stack).await?);
+        let stack = self.resumed(stack).await?;
+        let found = heat::template(&self.session, &stack).await?;
+        let stands = self.pruned(found.clone());
+        self.stands.clone_from(&stands);
+        self.know_parameters(&stack).await?;
         let mut steps = update::steps(&stands, &self.compiled, &self.replaced);
-        let ways = ways_in::look(&self.session, &self.project_id, &stack, &stands).await?;
-        for resource in &ways.gone {
-            let why = "it is gone at Neutron";
-            heat::mark_unhealthy(&self.session, &stack, resource, why).await?;
-        }
-        if steps.is_empty() && !ways.gone.is_empty() {
+        self.put_right(&stack).await?;
+        // what an interrupted update left beside the version that is wanted again goes by an update as well
+        if steps.is_empty() && (!self.gone.is_empty() || found != stands) {
             steps.push(Step {
                 kind: Kind::Change,
                 template: self.compiled.template.clone(),
@@ -187,6 +217,12 @@ impl Change<'_> {
         if self.has_old(Some(&stands)) || !self.has_old(self.private.previous.as_ref()) {
             self.private.previous = Some(stands.clone());
         }
+        // whatever interrupts this, both versions can be gone back to and on with
+        let private = Private {
+            parameters: self.parameters.clone(),
+            ..self.private.clone()
+        };
+        self.slot.save_private(private);
         let mut last = stack;
         for (index, step) in steps.iter().enumerate() {
             let before = index
@@ -202,12 +238,6 @@ impl Change<'_> {
                 let patience = Patience::new(self.deadline, self.cx);
                 guard.release(&self.session, patience).await;
             }
-            // both versions' parameters, for whoever goes on from here
-            let private = Private {
-                parameters: self.parameters.clone(),
-                ..self.private.clone()
-            };
-            self.slot.save_private(private);
         }
         if steps.is_empty() {
             let gone = || Diagnostics::error(format!("The stack of blade {name} is gone"), NEXT);
@@ -229,7 +259,7 @@ impl Change<'_> {
             let mut replaced = self.replaced.iter();
             match replaced.find(|one| one.server == *name) {
                 Some(one) => !one.is_recreated(),
-                None => stands.resources_of(revision.as_str()).next().is_none(),
+                None => !stands.has_server(name.as_ref(), revision),
             }
         };
         let all = self.compiled.revisions.iter();
@@ -251,6 +281,13 @@ impl Change<'_> {
         let name = &self.wanted.name;
         let (session, patience) = (&self.session, Patience::new(self.deadline, self.cx));
         if step.kind == Kind::TakeAway {
+            // Cinder makes no snapshot of a volume whose server is shelved
+            let recreated = self.replaced.iter().filter(|one| one.is_recreated());
+            for id in recreated.filter_map(|one| self.id_before(one)) {
+                let doing = format!("waking server {id} of blade {name}, which does not run");
+                let woken = stopping::wake(session, id, patience).await;
+                woken.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))?;
+            }
             let change = (stands, &*self.replaced);
             self.guard = Guard::take(session, stack, name, change, patience).await?;
         }
@@ -266,25 +303,103 @@ impl Change<'_> {
     fn has_old(&self, template: Option<&Template>) -> bool {
         let mut recreated = self.replaced.iter().filter(|one| one.is_recreated());
         template.is_some_and(|template| {
-            recreated.all(|one| template.resources_of(one.from.as_str()).next().is_some())
+            recreated.all(|one| template.has_server(one.server.as_ref(), &one.from))
         })
     }
 
-    /// What stands, without revisions that an interrupted update left and nobody wants any more.
-    fn pruned(&self, template: Template) -> Template {
-        let keep: BTreeSet<_> = self
-            .private
-            .revisions
-            .values()
-            .chain(self.compiled.revisions.values())
-            .map(|revision| revision.as_str().to_owned())
-            .collect();
-        update::prune(template, &keep)
+    /// A stack that somebody suspended takes no update: resumes it.
+    async fn resumed(&self, stack: Stack) -> Result<Stack, Diagnostics> {
+        if !stack.stack_status.starts_with("SUSPEND_") {
+            return Ok(stack);
+        }
+        let name = &self.wanted.name;
+        let doing = format!("resuming the stack of blade {name}, which is suspended");
+        tracing::info!("{doing}");
+        heat::resume(&self.session, &stack).await?;
+        let ended = stack::settled(&self.session, &stack, "", self.deadline, self.cx).await;
+        match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
+            Ended::Complete(stack) => Ok(stack),
+            Ended::Failed { reasons, .. } => {
+                let summary = format!("Stopped while {doing}");
+                Err(Diagnostics::error(summary, reasons.join("\n")))
+            }
+            Ended::Gone => {
+                let summary = format!("The stack of blade {name} was deleted");
+                Err(Diagnostics::error(summary, NEXT))
+            }
+        }
     }
 
-    /// The stack was deleted by somebody: builds it again.
+    /// Puts right, before anything is asked of Heat, what others changed and Heat does not look at; tells Heat what is gone, and what is
+    /// not gone although Heat holds it for unhealthy.
+    async fn put_right(&mut self, stack: &Stack) -> Result<(), Diagnostics> {
+        let (session, project) = (&self.session, &self.project_id);
+        let Some(stack) = heat::outputs(session, stack).await? else {
+            return Ok(());
+        };
+        drift::take_surplus_away(&self.own, session, &stack, &self.stands).await?;
+        let networks = NetworkDrift::look(session, project, &stack, &self.stands).await?;
+        networks.repair(session).await?;
+        let volumes = VolumeDrift::look(session, &stack, &self.stands).await?;
+        let ways = ways_in::look(session, project, &stack, &self.stands).await?;
+        self.gone.extend(networks.gone);
+        self.gone.extend(volumes.gone);
+        self.gone.extend(ways.gone);
+        let resources = heat::resources(session, &stack).await?;
+        unplanned::put_right(session, &stack, &resources, &self.permit()).await?;
+        for resource in &self.gone {
+            let why = "MKYS looked: it is gone";
+            heat::mark_unhealthy(session, &stack, resource, why).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the parameters that Heat shows of the version that stands: the state may have been imported or restored.
+    async fn know_parameters(&mut self, stack: &Stack) -> Result<(), CloudError> {
+        let stack = heat::outputs(&self.session, stack).await?;
+        let standing = stack.map(|stack| stack.visible_parameters());
+        for (name, value) in standing.unwrap_or_default() {
+            // those of servers belong to a revision, so they never change; of the others the resolved ones are newer
+            let is_of_server = name.contains("_R");
+            if is_of_server || !self.parameters.contains_key(&name) {
+                self.parameters.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands, without revisions that an interrupted update left and that are not wanted any more.
+    fn pruned(&self, template: Template) -> Template {
+        update::prune(template, |server, revision| {
+            self.private.revisions.get(server) == Some(revision)
+                || self
+                    .compiled
+                    .revisions
+                    .iter()
+                    .any(|(name, wanted)| name.as_ref() == server && wanted == revision)
+        })
+    }
+
+    fn permit(&self) -> Permit<'_> {
+        Permit {
+            stands: &self.stands,
+            wanted: &self.compiled.template,
+            replacements: &self.replaced,
+            gone: &self.gone,
+        }
+    }
+
+    /// The stack was deleted by somebody: builds it again, if the plan says so.
     async fn build_anew(&self) -> Result<Stack, Diagnostics> {
         let name = self.wanted.name.as_ref();
+        if let Some(id) = self.prior.stack_id.as_str() {
+            let detail = format!(
+                "Stack {id} was there when this was planned, or the plan did not look (`-refresh=false`). Nothing was changed. Next: plan \
+                 again, which shows what is built anew."
+            );
+            let summary = format!("The stack of blade {name} is gone");
+            return Err(Diagnostics::error(summary, detail));
+        }
         heat::create(
             &self.session,
             name,
@@ -321,6 +436,7 @@ impl Change<'_> {
             tags: stack::MARK,
             rollback,
             minutes: minutes_until(self.deadline),
+            protected: BTreeSet::new(),
         }
     }
 
@@ -482,6 +598,18 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Deletes the volumes that the definition does not have any more.
+    async fn delete_released(&self, stack: &Stack) -> Result<(), Diagnostics> {
+        let patience = Patience::new(self.deadline, self.cx);
+        let doing = format!(
+            "deleting volumes that nothing uses any more of blade {}",
+            self.wanted.name
+        );
+        volume_drift::delete_released(&self.session, &stack.id, Some(&self.wanted), patience)
+            .await
+            .map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))
+    }
+
     /// After a server that could not stand twice failed to come back in its new revision.
     async fn add_again(&self, stack: &Stack) -> Result<(), String> {
         match &self.private.previous {
@@ -492,7 +620,16 @@ impl Change<'_> {
 
     async fn put_back(&self, stack: &Stack, template: &Template) -> Result<(), String> {
         let target = self.target(template, false);
-        back::put_back(&self.session, stack, &target, self.deadline, self.cx).await
+        let permit = self.permit();
+        back::put_back(
+            &self.session,
+            stack,
+            &target,
+            &permit,
+            self.deadline,
+            self.cx,
+        )
+        .await
     }
 
     async fn updated(
@@ -501,7 +638,17 @@ impl Change<'_> {
         target: &Wanted<'_>,
         since: &str,
     ) -> Result<Ended, GaveUp> {
-        asking::updated(&self.session, stack, target, since, self.deadline, self.cx).await
+        let (session, permit) = (&self.session, self.permit());
+        asking::updated(
+            session,
+            stack,
+            target,
+            &permit,
+            since,
+            self.deadline,
+            self.cx,
+        )
+        .await
     }
 
     /// Id of a server before the update.

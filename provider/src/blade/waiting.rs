@@ -17,6 +17,8 @@ pub(super) enum GaveUp {
     Late(String),
     /// What was waited for will not come; why.
     Stuck(String),
+    /// It would take away more than the plan names; what.
+    Unplanned(String),
     /// The cloud could not be asked.
     Cloud(CloudError),
 }
@@ -32,7 +34,7 @@ impl fmt::Display for GaveUp {
         match self {
             Self::Cancelled => f.write_str("it was interrupted"),
             Self::Late(said) => write!(f, "the time is up and {said}"),
-            Self::Stuck(said) => f.write_str(said),
+            Self::Stuck(said) | Self::Unplanned(said) => f.write_str(said),
             Self::Cloud(error) => f.write_str(&error.told()),
         }
     }
@@ -52,6 +54,10 @@ impl GaveUp {
             Self::Stuck(said) => {
                 let detail = format!("{said}. {next}");
                 Diagnostic::error(format!("Stopped while {doing}"), detail).into()
+            }
+            // what was to be done next is not to be done
+            Self::Unplanned(said) => {
+                Diagnostic::error(format!("Refused to go on {doing}"), said).into()
             }
             // one cause is one error
             Self::Cloud(error) => {

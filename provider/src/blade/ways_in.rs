@@ -27,6 +27,11 @@ pub(super) struct Ways {
 }
 
 impl Ways {
+    /// Resources of floating IPs that are gone, as a set.
+    pub(super) fn gone_set(&self) -> BTreeSet<String> {
+        self.gone.iter().cloned().collect()
+    }
+
     /// Whether a server's revision has lost a port.
     pub(super) fn is_cut_off(&self, server: &str, revision: &Revision) -> bool {
         let end = format!("_{server}_R{revision}");

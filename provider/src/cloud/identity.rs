@@ -42,6 +42,8 @@ pub(crate) struct CatalogEntry {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
     endpoints: Vec<Endpoint>,
 }
 
@@ -91,6 +93,14 @@ impl Identity {
         } else {
             kinds.join(", ")
         }
+    }
+
+    /// Identifies the cloud: the id that its Keystone has in its own catalogue, drawn at random when the cloud was set up. The address would
+    /// not do: a cloud may have several, and get others.
+    pub(crate) fn cloud(&self) -> Option<&str> {
+        let mut entries = self.catalog.iter();
+        let keystone = entries.find(|entry| Service::Identity.types().contains(&&*entry.kind));
+        keystone?.id.as_deref()
     }
 
     /// Whether the token has a role.

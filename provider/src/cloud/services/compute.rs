@@ -65,12 +65,21 @@ pub async fn stop(session: &Session, id: &str) -> Result<(), CloudError> {
     act(session, id, "os-stop").await
 }
 
-/// Starts a server that was stopped; Nova answers before it is done.
-pub async fn start(session: &Session, id: &str) -> Result<(), CloudError> {
-    act(session, id, "os-start").await
+/// Starts a server's end.
+pub async fn delete(session: &Session, id: &str) -> Result<(), CloudError> {
+    let call = Call::delete(Service::Compute, format!("/servers/{id}"));
+    found(session.run(call).await).map(drop)
 }
 
-async fn act(session: &Session, id: &str, what: &str) -> Result<(), CloudError> {
+/// Attaches a volume to a server; Nova answers before it is done.
+pub async fn attach(session: &Session, server: &str, volume: &str) -> Result<(), CloudError> {
+    let path = format!("/servers/{server}/os-volume_attachments");
+    let body = serde_json::json!({ "volumeAttachment": { "volumeId": volume } });
+    session.run(Call::post(Service::Compute, path, body)).await
+}
+
+/// Does an action without arguments on a server, such as `os-start`; Nova answers before it is done.
+pub async fn act(session: &Session, id: &str, what: &str) -> Result<(), CloudError> {
     let path = format!("/servers/{id}/action");
     let body = serde_json::json!({ what: null });
     session.run(Call::post(Service::Compute, path, body)).await

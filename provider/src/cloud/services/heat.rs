@@ -1,6 +1,6 @@
 //! Heat: stacks, their resources and events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mkys_blade::Template;
 use serde::Deserialize;
@@ -30,6 +30,9 @@ pub struct Stack {
     /// When it was last changed; absent before the first change.
     #[serde(default)]
     pub updated_time: Option<String>,
+    /// Values of its parameters, hidden ones as asterisks; empty where the stack was listed.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
 }
 
 /// An output of a stack.
@@ -81,7 +84,7 @@ pub struct Event {
 }
 
 /// What a stack is to become.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// The template.
     pub template: &'a Template,
@@ -93,23 +96,41 @@ pub struct Wanted<'a> {
     pub rollback: bool,
     /// Heat's own limit.
     pub minutes: u64,
+    /// Resources that Heat is not to replace.
+    pub protected: BTreeSet<String>,
 }
 
 impl Wanted<'_> {
+    /// The parameters of the template whose values are known here. Heat keeps the values that it has of the others.
+    pub fn known_parameters(&self) -> BTreeMap<&String, &String> {
+        let of_template = |name: &&String| self.template.parameters.contains_key(*name);
+        let known = self.parameters.iter();
+        known.filter(|(name, _)| of_template(name)).collect()
+    }
+
     fn body(&self) -> Value {
-        let known = |name: &&String| self.template.parameters.contains_key(*name);
-        let parameters: BTreeMap<_, _> = self
-            .parameters
-            .iter()
-            .filter(|(name, _)| known(name))
-            .collect();
+        let parameters = self.known_parameters();
         json!({
             "template": self.template,
             "parameters": parameters,
+            "environment": { "resource_registry": { "resources": self.restrictions() } },
             "tags": self.tags,
             "disable_rollback": !self.rollback,
             "timeout_mins": self.minutes.max(1),
         })
+    }
+
+    /// Heat's own guard, which holds even where a status changes between our look and Heat's: an update that would replace a protected
+    /// resource fails instead (`restricted_actions` in Heat's environment). Heat keeps an environment; so each resource is given its own.
+    fn restrictions(&self) -> BTreeMap<&String, Value> {
+        let restriction = |name| {
+            let actions: &[&str] = match self.protected.contains(name) {
+                true => &["replace"],
+                false => &[],
+            };
+            (name, json!({ "restricted_actions": actions }))
+        };
+        self.template.resources.keys().map(restriction).collect()
     }
 }
 
@@ -124,6 +145,16 @@ impl Stack {
         self.tags
             .as_ref()
             .is_some_and(|tags| tags.iter().any(|one| one == tag))
+    }
+
+    /// The values of its parameters that Heat shows: all but the hidden ones.
+    pub fn visible_parameters(&self) -> BTreeMap<String, String> {
+        let shown = self.parameters.iter().filter_map(|(name, value)| {
+            let text = value.as_str().filter(|text| !text.starts_with("***"))?;
+            Some((name.clone(), text.to_owned()))
+        });
+        // `OS::stack_id` and the like are Heat's own
+        shown.filter(|(name, _)| !name.contains("::")).collect()
     }
 
     /// An output's text.
@@ -187,18 +218,26 @@ pub async fn create(
     Ok(session.send::<Made>(call).await?.id)
 }
 
-/// Starts an update.
+/// Starts an update. By PATCH Heat keeps the values of the parameters that are not given, the hidden ones of standing servers among them:
+/// `heat/engine/service.py`, `PARAM_EXISTING`.
 pub async fn update(
     session: &Session,
     stack: &Stack,
     wanted: &Wanted<'_>,
 ) -> Result<(), CloudError> {
+    let call = Call::patch(Service::Orchestration, stack.path(), wanted.body());
+    session.run(call).await
+}
+
+/// Gives Heat's objection to an update, if it has one, without starting it.
+pub async fn check_update(
+    session: &Session,
+    stack: &Stack,
+    wanted: &Wanted<'_>,
+) -> Result<(), CloudError> {
+    let path = format!("{}/preview", stack.path());
     session
-        .run(Call::put(
-            Service::Orchestration,
-            stack.path(),
-            Some(wanted.body()),
-        ))
+        .run(Call::patch(Service::Orchestration, path, wanted.body()))
         .await
 }
 
@@ -237,10 +276,58 @@ pub async fn mark_unhealthy(
     resource: &str,
     why: &str,
 ) -> Result<(), CloudError> {
+    mark(session, stack, resource, true, why).await
+}
+
+/// Takes a failed status off a resource. Heat does so from `CHECK_FAILED` alone, and puts every other status there first
+/// (`resource_mark_unhealthy` in `heat/engine/service.py`).
+pub async fn mark_healthy(
+    session: &Session,
+    stack: &Stack,
+    resource: &StackResource,
+    why: &str,
+) -> Result<(), CloudError> {
+    let name = &resource.resource_name;
+    if resource.resource_status != "CHECK_FAILED" {
+        mark(session, stack, name, true, why).await?;
+    }
+    mark(session, stack, name, false, why).await
+}
+
+async fn mark(
+    session: &Session,
+    stack: &Stack,
+    resource: &str,
+    unhealthy: bool,
+    why: &str,
+) -> Result<(), CloudError> {
     let path = format!("{}/resources/{resource}", stack.path());
-    let body = json!({ "mark_unhealthy": true, "resource_status_reason": why });
+    let body = json!({ "mark_unhealthy": unhealthy, "resource_status_reason": why });
     session
         .run(Call::patch(Service::Orchestration, path, body))
+        .await
+}
+
+/// Tells a wait condition's handle that what it waits for has failed.
+pub async fn signal_failure(
+    session: &Session,
+    stack: &Stack,
+    handle: &str,
+    reason: &str,
+) -> Result<(), CloudError> {
+    let path = format!("{}/resources/{handle}/signal", stack.path());
+    let body = json!({ "status": "FAILURE", "reason": reason, "id": "mkys", "data": "" });
+    session
+        .run(Call::post(Service::Orchestration, path, body))
+        .await
+}
+
+/// Asks Heat to resume a suspended stack.
+pub async fn resume(session: &Session, stack: &Stack) -> Result<(), CloudError> {
+    let path = format!("{}/actions", stack.path());
+    let body = json!({ "resume": null });
+    session
+        .run(Call::post(Service::Orchestration, path, body))
         .await
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cloud::error::found;
 use crate::cloud::{Call, CloudError, Service, Session};
@@ -119,6 +119,15 @@ pub struct Rule {
     /// From or to where.
     #[serde(default)]
     pub remote_ip_prefix: Option<String>,
+    /// From or to the members of which group.
+    #[serde(default)]
+    pub remote_group_id: Option<String>,
+    /// `IPv4` or `IPv6`.
+    #[serde(default)]
+    pub ethertype: Option<String>,
+    /// The project that made it, which need not be the group's.
+    #[serde(default)]
+    pub project_id: Option<String>,
     /// Whoever made it may say so here.
     #[serde(default)]
     pub description: Option<String>,
@@ -339,6 +348,19 @@ pub async fn allow(
     session.send(call.key("security_group_rule")).await
 }
 
+/// Makes a rule that lets everything of an IP version out, as Neutron gives each new group two.
+pub async fn allow_out(
+    session: &Session,
+    group: &str,
+    ethertype: &str,
+) -> Result<Rule, CloudError> {
+    let body = json!({ "security_group_rule": {
+        "security_group_id": group, "direction": "egress", "ethertype": ethertype,
+    } });
+    let call = Call::post(Service::Network, "/security-group-rules", body);
+    session.send(call.key("security_group_rule")).await
+}
+
 /// Takes a rule away.
 pub async fn delete_rule(session: &Session, id: &str) -> Result<(), CloudError> {
     let path = format!("/security-group-rules/{id}");
@@ -369,6 +391,12 @@ pub async fn delete_default_group(session: &Session, project: &str) -> Result<()
     Ok(())
 }
 
+/// Deletes a thing: `kind` is `networks`, `routers`, `security-groups`, ….
+pub async fn delete(session: &Session, kind: &str, id: &str) -> Result<(), CloudError> {
+    let path = format!("/{kind}/{id}");
+    found(session.run(Call::delete(Service::Network, path)).await).map(drop)
+}
+
 /// Everything of one kind (`networks`, `routers`, `floatingips`, …) that a project owns.
 pub async fn owned(
     session: &Session,
@@ -385,6 +413,35 @@ pub async fn owned(
                 }),
         )
         .await
+}
+
+/// The same with all that Neutron tells of them.
+pub async fn details(
+    session: &Session,
+    kind: &'static str,
+    project: &str,
+) -> Result<Vec<Value>, CloudError> {
+    let call = get(format!("/{kind}")).query("project_id", project);
+    session.send(call.key(kind)).await
+}
+
+/// Changes a thing: `kind` is `network`, `subnet`, `router` or `port`.
+pub async fn change(
+    session: &Session,
+    kind: &str,
+    id: &str,
+    properties: &Value,
+) -> Result<(), CloudError> {
+    let body = Some(json!({ kind: properties }));
+    let path = format!("/{kind}s/{id}");
+    session.run(Call::put(Service::Network, path, body)).await
+}
+
+/// Gives a router a leg in a subnet, at the subnet's gateway address.
+pub async fn join_subnet(session: &Session, router: &str, subnet: &str) -> Result<(), CloudError> {
+    let body = Some(json!({ "subnet_id": subnet }));
+    let path = format!("/routers/{router}/add_router_interface");
+    session.run(Call::put(Service::Network, path, body)).await
 }
 
 /// All ports that a project owns.

@@ -9,6 +9,30 @@ use super::network::Thing;
 use crate::cloud::error::found;
 use crate::cloud::{Call, CloudError, Service, Session};
 
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Volume {
+    /// Its id.
+    pub id: String,
+    /// Such as `in-use`, `available`, `error`.
+    pub status: String,
+    /// GiB.
+    pub size: u32,
+    /// Its metadata.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Who holds it.
+    #[serde(default)]
+    pub attachments: Vec<Holder>,
+}
+
+/// A server that holds a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Holder {
+    /// Its id.
+    pub server_id: String,
+}
+
 /// A snapshot of a volume.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Snapshot {
@@ -38,6 +62,19 @@ pub async fn volumes(session: &Session) -> Result<Vec<Thing>, CloudError> {
     session
         .send(Call::get(Service::Volume, "/volumes").key("volumes"))
         .await
+}
+
+/// The volumes of the session's project, with all that Cinder tells of them.
+pub async fn details(session: &Session) -> Result<Vec<Volume>, CloudError> {
+    session
+        .send(Call::get(Service::Volume, "/volumes/detail").key("volumes"))
+        .await
+}
+
+/// Starts a volume's end.
+pub async fn delete(session: &Session, id: &str) -> Result<(), CloudError> {
+    let call = Call::delete(Service::Volume, format!("/volumes/{id}"));
+    found(session.run(call).await).map(drop)
 }
 
 /// The backups in the session's project.

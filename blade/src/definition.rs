@@ -188,6 +188,12 @@ impl Quota {
         self.with(other, Option::or)
     }
 
+    /// The limits that another quota does not set.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        self.with(other, |limit, other| limit.filter(|_| other.is_none()))
+    }
+
     /// Of the limits that hold, those that this quota speaks of.
     pub fn observed(&self, limits: &Self) -> Self {
         self.with(limits, Option::and)

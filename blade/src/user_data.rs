@@ -79,8 +79,43 @@ impl UserData {
     }
 }
 
-/// Says why Nova would refuse the server's user data.
-pub(crate) fn check(server: &Server) -> Result<(), String> {
+/// What base64 makes of the first bytes of each kind of user data: a script, `#cloud-config`, gzip, a MIME archive.
+const ENCODED: [&str; 5] = [
+    "IyEv",
+    "I2Nsb3Vk",
+    "H4sI",
+    "Q29udGVudC1UeXBl",
+    "TUlNRS1WZXJzaW9u",
+];
+
+/// Says why a guest could not read a text, although Nova takes it.
+fn unreadable(text: &str) -> Option<&'static str> {
+    let is_base64 = |one: char| one.is_ascii_alphanumeric() || "+/=\r\n".contains(one);
+    if ENCODED.iter().any(|start| text.starts_with(start)) && text.chars().all(is_base64) {
+        return Some(
+            "It is base64, which a guest takes for text that it does not know. The encoding for Nova is done by MKYS: leave `base64encode` \
+             (`base64gzip`, `filebase64`) out.",
+        );
+    }
+    let script = text
+        .starts_with("#!")
+        .then(|| text.lines().next())
+        .flatten();
+    // `lines` takes the line end of Windows off
+    if script.is_some_and(|line| text[line.len()..].starts_with("\r\n")) {
+        return Some(
+            "It has Windows line ends (CRLF), so the guest would look for an interpreter whose name ends with one. Save it with LF, or use \
+             `replace(…, \"\\r\\n\", \"\\n\")`.",
+        );
+    }
+    None
+}
+
+/// Says why Nova would refuse the server's user data, or the guest could not read it.
+pub(crate) fn check(server: &Server) -> Result<(), (&'static str, String)> {
+    if let Some(why) = server.user_data.as_deref().and_then(unreadable) {
+        return Err(("The server cannot read its user data", why.to_owned()));
+    }
     let own = server.user_data.as_deref().map_or(0, str::len);
     let around = match UserData::of(server, Some(&"x".repeat(256))) {
         UserData::Wrapped(Wrapper { head, tail }) => head.len() + tail.len() + FILLED_IN,
@@ -90,12 +125,13 @@ pub(crate) fn check(server: &Server) -> Result<(), String> {
     if total <= NOVA_USER_DATA_LIMIT {
         return Ok(());
     }
-    Err(format!(
+    let detail = format!(
         "{own} bytes, with {around} bytes of MKYS' own start-up part around them, are more than \
          the {NOVA_USER_DATA_LIMIT} bytes (65,535 characters of base64) that Nova takes. Keep \
          within {} bytes and let the server fetch the rest when it boots.",
         NOVA_USER_DATA_LIMIT.saturating_sub(around)
-    ))
+    );
+    Err(("User data too large", detail))
 }
 
 fn wrap(server: &Server, own: Option<&str>, probe_source: Option<&str>) -> Wrapper {
@@ -238,7 +274,37 @@ mod tests {
         assert!(check(&server(script(NOVA_USER_DATA_LIMIT), false)).is_ok());
         assert!(check(&server(script(NOVA_USER_DATA_LIMIT + 1), false)).is_err());
         let error = check(&server(script(NOVA_USER_DATA_LIMIT), true));
-        assert!(error.is_err_and(|detail| detail.contains("start-up part")));
+        assert!(error.is_err_and(|(_, detail)| detail.contains("start-up part")));
+    }
+
+    #[test]
+    fn encoded_text_and_windows_line_ends_are_refused() {
+        for (text, word) in [
+            ("IyEvYmluL3NoCmVjaG8gaGVsbG8K", "is base64"),
+            (
+                "I2Nsb3VkLWNvbmZpZwpwYWNrYWdlczogW25naW54XQo=\n",
+                "is base64",
+            ),
+            (
+                "H4sIAAAAAAAAA1NW1E/KzNMvzuBKTc7IV8hIzcnJBwBxEzH9FQAAAA==",
+                "is base64",
+            ),
+            ("#!/bin/sh\r\necho hello\r\n", "Windows line ends"),
+        ] {
+            let refused = check(&server(Some(text.into()), true));
+            assert!(
+                refused.is_err_and(|(_, detail)| detail.contains(word)),
+                "{text}"
+            );
+        }
+        for text in [
+            "#!/bin/sh\nprintf 'a\\r\\n'\n",
+            "IyEv is text of mine",
+            "#cloud-config\r\n{}\r\n",
+            "#!/bin/sh",
+        ] {
+            assert!(check(&server(Some(text.into()), true)).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -277,13 +277,14 @@ impl Check {
             flavor: flavor.clone(),
             networks,
             key_pair: key_pair.clone(),
-            user_data: user_data.clone(),
+            // an empty text is none
+            user_data: user_data.clone().filter(|text| !text.is_empty()),
             probes,
             volumes,
             ready,
         };
-        if let Err(detail) = user_data::check(&server) {
-            self.problem(&at.attribute("user_data"), "User data too large", detail);
+        if let Err((summary, detail)) = user_data::check(&server) {
+            self.problem(&at.attribute("user_data"), summary, detail);
         }
         Some(server)
     }

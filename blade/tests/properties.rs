@@ -256,6 +256,24 @@ fn equal_servers_are_replaced_one_by_one() {
 }
 
 #[test]
+fn empty_user_data_is_none() {
+    let with = |user_data: Value| {
+        let server =
+            json!({ "image": "i", "flavor": "f", "networks": ["n"], "user_data": user_data });
+        let definition: Definition = serde_json::from_value(json!({
+            "name": "blade", "networks": { "n": { "cidr": "10.0.0.0/24" } }, "servers": { "web": server },
+        }))
+        .unwrap();
+        definition
+            .validate()
+            .unwrap()
+            .revisions(&Generations::new())
+    };
+    assert_eq!(with(json!("")), with(Value::Null));
+    assert_ne!(with(json!("#!/bin/sh")), with(Value::Null));
+}
+
+#[test]
 fn expanded_stack_tells_of_the_serving_version() {
     let (old, new) = (two_servers("one", 80), two_servers("two", 80));
     let from = old.compile(&settings(), &Generations::new());

@@ -20,6 +20,6 @@ mod source;
 pub use call::{Call, Service};
 pub use config::{ConfigError, Credentials, Environment};
 pub use error::CloudError;
-pub use identity::Identity;
+pub use identity::{Identity, Reference};
 pub(crate) use reach::why;
 pub use session::{Cloud, Session};

@@ -6,7 +6,7 @@ use mkys_blade::{Blade, BladeName, Project};
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
 use crate::cloud::services::{keystone, network, quota};
-use crate::cloud::{Cloud, CloudError, Session};
+use crate::cloud::{Cloud, CloudError, Reference, Session};
 use crate::nearest::nearest;
 use crate::platform::Configured;
 
@@ -80,12 +80,12 @@ pub(super) async fn look_up(
     }
     let mut users = Vec::new();
     for name in &project.users {
-        match keystone::user_by_name(session, name, DOMAIN).await? {
+        match user(session, name).await? {
             Some(user) => users.push((name.clone(), user.id)),
             None => {
                 let names = keystone::user_names(session, DOMAIN).await?;
                 let detail = format!(
-                    "{} Users are referred to, never made.",
+                    "{} That is domain Default; one of another domain is named by NAME@DOMAIN or by id. Users are referred to, never made.",
                     nearest("user", name, names.iter().map(String::as_str))
                 );
                 let problem = Diagnostic::error(format!("Unknown user {name:?}"), detail);
@@ -97,6 +97,28 @@ pub(super) async fn look_up(
         role: role.map(|role| role.id).unwrap_or_default(),
         users,
     })
+}
+
+/// The user that a definition names: by name in the default domain, by id, or by `NAME@DOMAIN`.
+async fn user(session: &Session, named: &str) -> Result<Option<Reference>, CloudError> {
+    if let Some(user) = keystone::user_by_name(session, named, DOMAIN).await? {
+        return Ok(Some(user));
+    }
+    let is_id = named.len() >= 32
+        && named
+            .bytes()
+            .all(|one| one.is_ascii_hexdigit() || one == b'-');
+    if is_id && let Some(user) = keystone::user(session, named).await? {
+        return Ok(Some(user));
+    }
+    // a name may have an @ of its own, so the domain follows the last one
+    let Some((name, domain)) = named.rsplit_once('@') else {
+        return Ok(None);
+    };
+    match keystone::domain_by_name(session, domain).await? {
+        Some(domain) => keystone::user_by_name(session, name, &domain).await,
+        None => Ok(None),
+    }
 }
 
 /// Whether a role is the administrators'. On MariaDB Keystone finds `admin` by `Admin` as well, and by more that its collation holds for
@@ -287,19 +309,25 @@ pub(super) async fn apply(
     people: &People,
 ) -> Result<Option<Diagnostic>, Diagnostics> {
     let mark = format!("{GROUP_MARK} {blade}");
-    let group = match keystone::group_by_name(session, &wanted.group, DOMAIN).await? {
-        Some(group) => group,
-        None => keystone::create_group(session, &wanted.group, DOMAIN, &mark).await?,
-    };
+    let group = group(session, &wanted.group, &mark).await?;
     keystone::grant(session, id, "groups", &group.id, &people.role).await?;
+    let was = match before {
+        Some(before) => keystone::role_by_name(session, &before.role).await?,
+        None => None,
+    };
     for role in keystone::roles(session, id, "groups", &group.id).await? {
         // the role before, when the definition changed it
-        if role.id != people.role && before.is_some_and(|before| before.role == role.name) {
+        if role.id != people.role && was.as_ref().is_some_and(|was| was.id == role.id) {
             keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
         }
     }
-    let stays = match before.filter(|before| before.group != wanted.group) {
-        Some(before) => leave_group(session, id, &before.group).await?,
+    // by their ids: Keystone may find one group, user or role by several spellings of its name
+    let left = match before {
+        Some(before) => keystone::group_by_name(session, &before.group, DOMAIN).await?,
+        None => None,
+    };
+    let stays = match left.filter(|left| left.id != group.id) {
+        Some(left) => leave_group(session, id, &left).await?,
         None => None,
     };
     let members: BTreeSet<_> = keystone::members(session, &group.id)
@@ -320,12 +348,32 @@ pub(super) async fn apply(
         .into_iter()
         .flatten();
     for name in gone {
-        if let Some(user) = keystone::user_by_name(session, name, DOMAIN).await? {
+        let user = user(session, name).await?;
+        let is_wanted = |id: &str| people.users.iter().any(|(_, wanted)| wanted == id);
+        if let Some(user) = user.filter(|user| !is_wanted(&user.id)) {
             keystone::remove_member(session, &group.id, &user.id).await?;
         }
     }
+    if let Some(before) = before {
+        quota::release(session, id, &before.quota, &wanted.quota).await?;
+    }
     quota::set(session, id, &wanted.quota).await?;
     Ok(stays)
+}
+
+/// The group of a name, which is made if there is none.
+async fn group(session: &Session, name: &str, mark: &str) -> Result<keystone::Group, CloudError> {
+    if let Some(group) = keystone::group_by_name(session, name, DOMAIN).await? {
+        return Ok(group);
+    }
+    match keystone::create_group(session, name, DOMAIN, mark).await {
+        // another blade that is made at the same time was quicker
+        Err(error) if error.is_conflict() => {
+            let found = keystone::group_by_name(session, name, DOMAIN).await?;
+            found.ok_or(error)
+        }
+        made => made,
+    }
 }
 
 /// Says that the blade is whole. Gives a warning if Keystone does not take it: the blade is whole all the same, and an error would have it
@@ -366,14 +414,26 @@ pub(super) async fn observe(
         ),
         None => (Vec::new(), Vec::new()),
     };
-    if !roles.iter().any(|role| role.name == stated.role) {
+    let mut has_role = roles.iter().any(|role| role.name == stated.role);
+    if !has_role && let Some(named) = keystone::role_by_name(session, &stated.role).await? {
+        has_role = roles.iter().any(|role| role.id == named.id);
+    }
+    if !has_role {
         seen.role = roles
             .first()
             .map(|role| role.name.clone())
             .unwrap_or_default();
     }
-    seen.users
-        .retain(|name| members.iter().any(|user| &user.name == name));
+    for name in &stated.users {
+        let mut is_member = members.iter().any(|user| &user.name == name);
+        // a spelling that Keystone takes for the same, a domain, an id
+        if !is_member && let Some(named) = user(session, name).await? {
+            is_member = members.iter().any(|user| user.id == named.id);
+        }
+        if !is_member {
+            seen.users.remove(name);
+        }
+    }
     let limits = quota::get(session, id).await?;
     seen.quota = stated.quota.observed(&limits);
     Ok(seen)
@@ -385,8 +445,12 @@ pub(super) async fn remove(
     id: &str,
     group: Option<&str>,
 ) -> Result<Option<Diagnostic>, CloudError> {
+    let group = match group {
+        Some(name) => keystone::group_by_name(session, name, DOMAIN).await?,
+        None => None,
+    };
     let stays = match group {
-        Some(group) => leave_group(session, id, group).await?,
+        Some(group) => leave_group(session, id, &group).await?,
         None => None,
     };
     if let Err(error) = network::delete_default_group(session, id).await {
@@ -402,11 +466,8 @@ pub(super) async fn remove(
 async fn leave_group(
     session: &Session,
     id: &str,
-    name: &str,
+    group: &keystone::Group,
 ) -> Result<Option<Diagnostic>, CloudError> {
-    let Some(group) = keystone::group_by_name(session, name, DOMAIN).await? else {
-        return Ok(None);
-    };
     for role in keystone::roles(session, id, "groups", &group.id).await? {
         keystone::revoke(session, id, "groups", &group.id, &role.id).await?;
     }
@@ -424,7 +485,7 @@ async fn leave_group(
          them; else delete it when it is not used any more.",
         scopes.join(", ")
     );
-    let summary = format!("Group {name:?} was not deleted");
+    let summary = format!("Group {:?} was not deleted", group.name);
     Ok(Some(Diagnostic::warning(summary, detail)))
 }
 
@@ -505,6 +566,115 @@ mod tests {
             assert_eq!(said.join("; "), expected, "{role:?} finds {found:?}");
         }
         assert_eq!(said_of("Admin", Some("admin"), true).await, [""; 0]);
+    }
+
+    /// What a change of a project from one stated group, role and user to another asks of a Keystone that takes names in any spelling.
+    async fn changes(before: (&str, &str, &str), after: (&str, &str, &str)) -> Vec<String> {
+        let (keystone, cloud) = mock::cloud().await;
+        let of = |(group, role, user): (&str, &str, &str)| Project {
+            group: group.into(),
+            role: role.into(),
+            users: BTreeSet::from([user.to_owned()]),
+            quota: Quota::default(),
+        };
+        let found = |kind: &'static str| {
+            move |request: &wiremock::Request| {
+                let mut query = request.url.query_pairs();
+                let name = query
+                    .find(|(key, _)| key == "name")
+                    .map(|(_, name)| name.to_lowercase());
+                let name = name.unwrap_or_default();
+                let one = json!({ "id": name, "name": name, "description": GROUP_MARK });
+                ResponseTemplate::new(200).set_body_json(json!({ kind: [one] }))
+            }
+        };
+        let list = |kind: &str, id: &str| {
+            let one = json!({ "id": id, "name": id });
+            ResponseTemplate::new(200).set_body_json(json!({ kind: [one] }))
+        };
+        Mock::given(path("/v3/groups"))
+            .respond_with(found("groups"))
+            .mount(&keystone)
+            .await;
+        Mock::given(path("/v3/users"))
+            .respond_with(found("users"))
+            .mount(&keystone)
+            .await;
+        Mock::given(path("/v3/roles"))
+            .respond_with(found("roles"))
+            .mount(&keystone)
+            .await;
+        Mock::given(method("GET"))
+            .and(wiremock::matchers::path_regex("/groups/[^/]*/users$"))
+            .respond_with(list("users", "alice"))
+            .mount(&keystone)
+            .await;
+        Mock::given(method("GET"))
+            .and(wiremock::matchers::path_regex("/projects/.*/roles$"))
+            .respond_with(list("roles", "member"))
+            .mount(&keystone)
+            .await;
+        let none = ResponseTemplate::new(200).set_body_json(json!({ "role_assignments": [] }));
+        Mock::given(path("/v3/role_assignments"))
+            .respond_with(none)
+            .mount(&keystone)
+            .await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(204))
+            .mount(&keystone)
+            .await;
+        let own = cloud.own();
+        let (was, wanted) = (of(before), of(after));
+        let people = people(&Configured::bare(), &own, &wanted).await.unwrap();
+        let name = "b".try_into().unwrap();
+        apply(&own, &name, "p", &wanted, Some(&was), &people)
+            .await
+            .unwrap();
+        let asked = mock::asked(&keystone).await;
+        let changes = asked.into_iter().filter(|one| one.starts_with("DELETE"));
+        changes.collect()
+    }
+
+    #[tokio::test]
+    async fn other_spelling_of_a_name_takes_nothing_away() {
+        let plain = ("g", "member", "alice");
+        for other in [
+            ("G", "member", "alice"),
+            ("g", "Member", "alice"),
+            ("g", "member", "Alice"),
+        ] {
+            assert_eq!(changes(plain, other).await, [""; 0], "{other:?}");
+        }
+        let gone = changes(plain, ("g", "member", "bob")).await;
+        assert_eq!(gone, ["DELETE /v3/groups/g/users/alice"]);
+        let left = changes(plain, ("h", "member", "alice")).await;
+        let expected = [
+            "DELETE /v3/projects/p/groups/g/roles/member",
+            "DELETE /v3/groups/g",
+        ];
+        assert_eq!(left, expected);
+    }
+
+    #[tokio::test]
+    async fn group_that_another_run_made_meanwhile_is_taken() {
+        let (keystone, cloud) = mock::cloud().await;
+        let none = ResponseTemplate::new(200).set_body_json(json!({ "groups": [] }));
+        let one = json!({ "groups": [{ "id": "g", "name": "g" }] });
+        let one = ResponseTemplate::new(200).set_body_json(one);
+        let look = || Mock::given(method("GET")).and(path("/v3/groups"));
+        look()
+            .respond_with(none)
+            .up_to_n_times(1)
+            .mount(&keystone)
+            .await;
+        look().respond_with(one).mount(&keystone).await;
+        let conflict = ResponseTemplate::new(409);
+        Mock::given(method("POST"))
+            .and(path("/v3/groups"))
+            .respond_with(conflict)
+            .mount(&keystone)
+            .await;
+        assert_eq!(group(&cloud.own(), "g", "x").await.unwrap().id, "g");
     }
 
     #[tokio::test]

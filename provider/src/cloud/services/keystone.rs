@@ -197,6 +197,19 @@ pub async fn user_by_name(
         .next())
 }
 
+/// A user by id.
+pub async fn user(session: &Session, id: &str) -> Result<Option<Reference>, CloudError> {
+    let call = get(format!("/users/{id}")).key("user");
+    found(session.send(call).await)
+}
+
+/// The id of a domain, by its name.
+pub async fn domain_by_name(session: &Session, name: &str) -> Result<Option<String>, CloudError> {
+    let call = get("/domains").query("name", name).key("domains");
+    let domains: Vec<Reference> = session.send(call).await?;
+    Ok(domains.into_iter().next().map(|domain| domain.id))
+}
+
 /// All users of a domain, for a nearest name.
 pub async fn user_names(session: &Session, domain: &str) -> Result<Vec<String>, CloudError> {
     let call = get("/users").query("domain_id", domain).key("users");

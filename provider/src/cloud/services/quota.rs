@@ -68,6 +68,21 @@ pub async fn set(session: &Session, project: &str, quota: &Quota) -> Result<(), 
     Ok(())
 }
 
+/// Gives the limits that `before` names and `wanted` does not the cloud's defaults again.
+pub async fn release(
+    session: &Session,
+    project: &str,
+    before: &Quota,
+    wanted: &Quota,
+) -> Result<(), CloudError> {
+    let left_out = before.without(wanted);
+    if left_out == Quota::default() {
+        return Ok(());
+    }
+    let defaults = left_out.observed(&defaults(session).await?);
+    set(session, project, &defaults).await
+}
+
 /// Makes block storage that the cloud does not have an ordinary answer: a blade needs it for volumes alone.
 fn offered<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
     match result {

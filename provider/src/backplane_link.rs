@@ -8,6 +8,7 @@
 mod claims;
 mod ends;
 mod import;
+mod inherited;
 mod model;
 mod schema;
 mod ways;
@@ -17,19 +18,23 @@ use mkys_plugin::{
     Schema, Slot, Update,
 };
 
+use serde_json::json;
+
 use crate::cloud::services::network;
 use crate::cloud::{CloudError, Session};
 use crate::platform::{NoCloud, Platform, not_looked_at};
 use claims::Claims;
 pub(crate) use ends::PORT_PREFIX;
 use ends::{Ends, described};
-use model::{LOST_PORT, Model};
+use inherited::Inherited;
+use model::{DISABLED_PORT, LOST_PORT, MOVED_PORT, Model};
 
 /// The resource.
 #[derive(Debug)]
 pub struct BackplaneLink {
     platform: Platform,
     claims: Claims,
+    inherited: Inherited,
 }
 
 impl BackplaneLink {
@@ -38,6 +43,7 @@ impl BackplaneLink {
         Self {
             platform,
             claims: Claims::default(),
+            inherited: Inherited::default(),
         }
     }
 }
@@ -72,7 +78,7 @@ impl Resource for BackplaneLink {
         self.claims.plan(planned)?;
         planned.drift = Attr::Known(Vec::new());
         let prior = plan.prior.as_ref();
-        let joins = prior.and_then(|prior| prior.joins(planned));
+        let joins = prior.map(|prior| prior.joins(planned));
         let is_same = joins == Some(true) && prior.map(Model::ranges) == Some(planned.ranges());
         let cloud = self.platform.get().and_then(|one| one.cloud.as_ref().ok());
         if let Some(cloud) = cloud.filter(|_| !is_same) {
@@ -83,7 +89,7 @@ impl Resource for BackplaneLink {
             }
         }
         if joins == Some(false) {
-            plan.require_replace(Path::root("backplane"));
+            plan.require_replace(Path::root("blade"));
         }
         Ok(())
     }
@@ -99,11 +105,16 @@ impl Resource for BackplaneLink {
         let ends = Ends::find(&own, &model).await?;
         ways::check(&own, &model, &ends.backplane_router, &[]).await?;
         let port = port(&own, &ends).await?;
+        // left by a killed apply, or of the link that this one replaces and that goes after it
+        if !port.device_owner.is_empty() {
+            self.inherited.note(&port.id);
+        }
         model.set_port(&port);
         model.routes = Attr::Known(Vec::new());
         slot.save_model(model.clone());
         attach(&own, &ends, &port).await?;
         put(&own, &ends, &mut model).await?;
+        ends.close(&own, &model.ports()).await?;
         slot.save_model(model);
         Ok(())
     }
@@ -122,20 +133,21 @@ impl Resource for BackplaneLink {
         let own = configured.cloud()?.own();
         let mut model = request.state;
         let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
-        let is_there = port.is_some_and(|port| !port.device_owner.is_empty());
-        let ends = match Ends::find(&own, &model).await {
-            Ok(ends) => ends,
-            // one of the blades is gone, and with it what the link was between
-            Err(_) if !is_there => {
-                slot.remove();
-                return Ok(());
-            }
-            Err(problems) => return Err(problems),
-        };
-        let mut drift = ends.missing(&own, &model).await?;
-        if !is_there {
-            drift.insert(0, LOST_PORT.to_owned());
+        // one of the blades is gone, and with it what the link was between
+        if port.is_none() && ends::is_gone(&own, &model).await? {
+            slot.remove();
+            return Ok(());
         }
+        let ends = Ends::find(&own, &model).await?;
+        let mut drift = ends.missing(&own, &model).await?;
+        let state = match &port {
+            Some(port) if port.device_owner.is_empty() => Some(LOST_PORT),
+            Some(port) if port.device_id != ends.blade_router => Some(MOVED_PORT),
+            Some(port) if port.admin_state_up == Some(false) => Some(DISABLED_PORT),
+            Some(_) => None,
+            None => Some(LOST_PORT),
+        };
+        drift.extend(state.map(str::to_owned));
         model.drift = Attr::Known(drift.into_iter().map(Attr::from).collect());
         slot.save_model(model);
         Ok(())
@@ -152,6 +164,7 @@ impl Resource for BackplaneLink {
         let ends = Ends::find(&own, &model).await?;
         let made = prior.routes();
         ways::check(&own, &model, &ends.backplane_router, &made).await?;
+        self.repair_port(&own, &ends, &prior).await?;
         if prior.has_lost_port() {
             let port = port(&own, &ends).await?;
             model.set_port(&port);
@@ -177,13 +190,16 @@ impl Resource for BackplaneLink {
     ) -> Result<(), Diagnostics> {
         let own = self.platform.configured()?.cloud()?.own();
         let model = request.prior;
-        let port = network::port(&own, model.id.as_str().unwrap_or_default()).await?;
-        let ends = match Ends::find(&own, &model).await {
-            Ok(ends) => ends,
-            // gone with one of its blades
-            Err(_) if port.is_none() => return Ok(()),
-            Err(problems) => return Err(problems),
-        };
+        let id = model.id.as_str().unwrap_or_default();
+        if self.inherited.take(id) {
+            // a link that was made before this one went has it now
+            return Ok(());
+        }
+        let port = network::port(&own, id).await?;
+        if port.is_none() && ends::is_gone(&own, &model).await? {
+            return Ok(());
+        }
+        let ends = Ends::find(&own, &model).await?;
         network::remove_routes(&own, &ends.backplane_router, &model.routes()).await?;
         ends.close(&own, &[]).await?;
         match port {
@@ -205,6 +221,29 @@ impl Resource for BackplaneLink {
         let cloud = self.platform.configured()?.cloud()?;
         let given = request.id.unwrap_or_default();
         slot.save_model(import::find(cloud, &given).await?);
+        Ok(())
+    }
+}
+
+impl BackplaneLink {
+    /// Puts right what others did to a port that is there.
+    async fn repair_port(
+        &self,
+        own: &Session,
+        ends: &Ends,
+        prior: &Model,
+    ) -> Result<(), CloudError> {
+        let Some(port) = network::port(own, prior.id.as_str().unwrap_or_default()).await? else {
+            return Ok(());
+        };
+        if port.admin_state_up == Some(false) {
+            let enabled = json!({ "admin_state_up": true });
+            network::change(own, "port", &port.id, &enabled).await?;
+        }
+        if !port.device_owner.is_empty() && port.device_id != ends.blade_router {
+            // Neutron deletes the port with it
+            network::remove_interface(own, &port.device_id, &port.id).await?;
+        }
         Ok(())
     }
 }

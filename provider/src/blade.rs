@@ -18,6 +18,7 @@ mod leading;
 mod leftovers;
 mod mark;
 mod model;
+mod names;
 mod network_drift;
 mod plan;
 mod project;
@@ -25,6 +26,7 @@ mod project_change;
 mod read;
 mod resolve;
 mod room;
+mod run;
 mod schema;
 mod scope;
 mod serving;
@@ -37,6 +39,7 @@ mod unplanned;
 mod update;
 mod volume_drift;
 mod waiting;
+mod watch;
 mod ways_in;
 
 use mkys_plugin::{
@@ -45,6 +48,7 @@ use mkys_plugin::{
 
 pub(crate) use import::{Standing, find};
 pub(crate) use model::Model;
+use names::Names;
 use sketch::Sketch;
 pub(crate) use state::{Id, Private};
 
@@ -54,12 +58,16 @@ use crate::platform::{NoCloud, Platform, not_looked_at};
 #[derive(Debug)]
 pub struct Blade {
     platform: Platform,
+    names: Names,
 }
 
 impl Blade {
     /// The resource on a platform.
     pub fn new(platform: Platform) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            names: Names::default(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use mkys_plugin::{Diagnostic, Diagnostics, Path};
 use super::model::{BladeModel, Model};
 use crate::blade::Id;
 use crate::cloud::services::heat::{self, Stack};
+use crate::cloud::services::keystone;
 use crate::cloud::services::network::{self, Route, Rule};
 use crate::cloud::{CloudError, Session};
 
@@ -207,21 +208,40 @@ async fn stack(
     Ok((id, stack))
 }
 
+/// Whether one of a link's blades is gone, by the word of a service that may see it: a refusal or silence is an error.
+pub(super) async fn is_gone(own: &Session, model: &Model) -> Result<bool, Diagnostics> {
+    for (blade, end) in [(&model.blade, "blade"), (&model.backplane, "backplane")] {
+        let id = id_of(blade, end)?;
+        let is_own = own
+            .identity()
+            .await?
+            .project
+            .is_some_and(|one| one.id == id.project);
+        // Keystone gives no token for a project that is gone, and does not say why
+        if !is_own && keystone::project(own, &id.project).await?.is_none() {
+            return Ok(true);
+        }
+        if look_up(own, blade, end).await?.1.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn id_of(blade: &mkys_plugin::Attr<BladeModel>, end: &str) -> Result<Id, Diagnostics> {
+    let id = blade.known().and_then(|blade| blade.id.as_str());
+    id.unwrap_or_default().parse().map_err(|reason: String| {
+        let problem = Diagnostic::error(format!("The {end}'s id is broken"), reason);
+        problem.at(Path::root(end)).into()
+    })
+}
+
 async fn look_up(
     own: &Session,
     blade: &mkys_plugin::Attr<BladeModel>,
     end: &str,
 ) -> Result<(Id, Option<Stack>), Diagnostics> {
-    let error = |summary: String, detail: String| {
-        Diagnostics::from(Diagnostic::error(summary, detail).at(Path::root(end)))
-    };
-    let id = blade
-        .known()
-        .and_then(|blade| blade.id.as_str())
-        .unwrap_or_default();
-    let id: Id = id
-        .parse()
-        .map_err(|reason| error(format!("The {end}'s id is broken"), reason))?;
+    let id = id_of(blade, end)?;
     let session = match own.identity().await?.project {
         Some(project) if project.id == id.project => own.clone(),
         _ => own.cloud().project(&id.project),

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::blade::Standing;
 use crate::cloud::services::network::{Port, Route};
 
+/// The drift of a link whose port is a leg of another router than the blade's.
+pub(super) const MOVED_PORT: &str =
+    "the blade's port in the backplane's network is not a leg of the blade's router";
+/// The drift of a link whose port is disabled.
+pub(super) const DISABLED_PORT: &str = "the blade's port in the backplane's network is disabled";
 /// The drift of a link whose port is gone.
 pub(super) const LOST_PORT: &str = "the blade's port in the backplane's network is missing";
 
@@ -129,7 +134,9 @@ impl Model {
     /// Whether the last look found that others took the port away, which gets another id then.
     pub(super) fn has_lost_port(&self) -> bool {
         let drift = self.drift.known().into_iter().flatten();
-        drift.filter_map(Attr::as_str).any(|one| one == LOST_PORT)
+        drift
+            .filter_map(Attr::as_str)
+            .any(|one| [LOST_PORT, MOVED_PORT].contains(&one))
     }
 
     /// Sets the ports that the backplane is let in to.
@@ -150,17 +157,21 @@ impl Model {
         }
     }
 
-    /// Whether both join the same ends; `None` while that is not known.
-    pub(super) fn joins(&self, other: &Self) -> Option<bool> {
+    /// Whether both join the same ends. A blade that stands keeps its id, so one whose id is not known yet is another blade.
+    pub(super) fn joins(&self, other: &Self) -> bool {
         let ends = |model: &Self| {
-            let id = |blade: &Attr<BladeModel>| blade.known()?.id.known().cloned();
-            Some((
-                id(&model.blade)?,
-                id(&model.backplane)?,
-                model.network.known().cloned()?,
-            ))
+            let blade = |blade: &Attr<BladeModel>| {
+                let blade = blade.known();
+                let id = blade.map(|blade| blade.id.clone());
+                (id, blade.map(|blade| blade.name.clone()))
+            };
+            (
+                blade(&model.blade),
+                blade(&model.backplane),
+                model.network.clone(),
+            )
         };
-        Some(ends(self)? == ends(other)?)
+        ends(self) == ends(other)
     }
 }
 
@@ -262,6 +273,31 @@ pub(super) mod tests {
         assert_eq!(problems(&link("10.2.0.0/16")), "");
         assert!(problems(&link("10.1.7.0/24")).contains("overlap"));
         assert!(problems(&link("10.0.0.0/8")).contains("overlap"));
+    }
+
+    #[test]
+    fn other_name_or_unknown_id_is_another_blade() {
+        let standing = |name: &str, id: Attr<String>| {
+            let mut model = link(name, "10.1.0.0/16");
+            for (end, id) in [
+                (&mut model.blade, id),
+                (&mut model.backplane, "q/devops".into()),
+            ] {
+                if let Some(blade) = end.known_mut() {
+                    blade.id = id;
+                }
+            }
+            model
+        };
+        let prior = standing("a", "p/a".into());
+        for (planned, same) in [
+            (standing("a", "p/a".into()), true),
+            (standing("b", Attr::Unknown), false),
+            (standing("a", Attr::Unknown), false),
+            (standing("a", "r/a".into()), false),
+        ] {
+            assert_eq!(prior.joins(&planned), same, "{:?}", planned.blade);
+        }
     }
 
     #[test]

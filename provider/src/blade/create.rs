@@ -9,20 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use mkys_blade::{Blade as Definition, Compiled};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::model::Model;
 use super::plan::{self, Operation};
 use super::resolve::{self, Resolved};
+use super::run::{self, Run};
 use super::stack::{self, Ended};
 use super::state::{Id, Private, revisions_of};
-use super::waiting::GaveUp;
-use super::{Blade, advice, asking, leading, project};
+use super::waiting::{GaveUp, Patience};
+use super::{Blade, advice, asking, leading, project, volume_drift, watch};
 use crate::cloud::Session;
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::platform::Configured;
 
 /// A creation under way.
 struct Creation<'a> {
+    run: Run,
     configured: &'a Configured,
     wanted: Definition,
     compiled: Compiled,
@@ -43,7 +46,9 @@ impl Blade {
         let wanted = valid(&planned)?;
         let compiled = plan::compile(configured.settings()?, &wanted, &Private::default(), None);
         let deadline = Instant::now() + limit;
+        let _name = self.names.claim(&wanted)?;
         let creation = Creation {
+            run: Run::new(Uuid::new_v4()),
             configured,
             wanted,
             compiled,
@@ -79,9 +84,18 @@ impl Creation<'_> {
                 let (id, is_new) = match project::find(&own, name).await? {
                     project::Found::Nothing => {
                         self.resolve(&own).await?;
-                        (project::make(&own, &self.wanted).await?.id, true)
+                        (self.make_project(&own).await?, true)
                     }
-                    project::Found::Unfinished(found) => (found.id, false),
+                    project::Found::Unfinished(found) => {
+                        project::enter(&own, &found.id).await?;
+                        let inside = cloud.project(&found.id);
+                        let patience = Patience::new(self.deadline, self.cx);
+                        self.run
+                            .wait_for_others(&own, &inside, name, Some(&found.id), patience)
+                            .await?;
+                        project::mark(&own, &found.id, &self.run).await?;
+                        (found.id, false)
+                    }
                 };
                 self.save(&planned, &id, None);
                 let prepared = async {
@@ -109,7 +123,18 @@ impl Creation<'_> {
         let project = identity.project.unwrap_or_default().id;
         let stood = match self.wanted.project.is_some() {
             true => heat::stack(&session, name.as_ref()).await?,
-            false => plan::stack_in_the_way(&session, &self.wanted).await?,
+            false => {
+                if plan::stack_in_the_way(&session, &self.wanted)
+                    .await?
+                    .is_some()
+                {
+                    let patience = Patience::new(self.deadline, self.cx);
+                    self.run
+                        .wait_for_others(&own, &session, name, None, patience)
+                        .await?;
+                }
+                plan::stack_in_the_way(&session, &self.wanted).await?
+            }
         };
         let resolved = self.resolve(&session).await;
         let built = match resolved {
@@ -120,13 +145,7 @@ impl Creation<'_> {
             Err(problems) => Err(problems),
         };
         match built {
-            Ok(()) => {
-                if self.wanted.project.is_some() {
-                    let warning = project::finish(&own, &project).await;
-                    warning.into_iter().for_each(|one| self.cx.warn(one));
-                }
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(mut problems) => {
                 let kept = self
                     .slot
@@ -138,6 +157,15 @@ impl Creation<'_> {
                 }
                 Err(problems)
             }
+        }
+    }
+
+    /// Makes the project. Keystone lets one of several runs do so.
+    async fn make_project(&self, own: &Session) -> Result<String, Diagnostics> {
+        match project::make(own, &self.wanted, &self.run).await {
+            Ok(project) => Ok(project.id),
+            Err(error) if error.is_conflict() => Err(run::taken(self.wanted.name.as_ref()).into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -182,7 +210,7 @@ impl Creation<'_> {
         let wanted = Wanted {
             template: &self.compiled.template,
             parameters: &resolved.parameters,
-            tags: marks,
+            tags: &self.run.with(marks),
             rollback: false,
             minutes: minutes_until(self.deadline),
             protected: BTreeSet::new(),
@@ -197,7 +225,10 @@ impl Creation<'_> {
         let (stack, since) = match stood {
             Some(taken) => taken,
             None => {
-                heat::create(session, name, &wanted).await?;
+                match heat::create(session, name, &wanted).await {
+                    Err(error) if error.is_conflict() => return Err(run::taken(name).into()),
+                    made => drop(made?),
+                }
                 let missing = || Diagnostics::error(format!("Stack {name} vanished"), "");
                 (
                     heat::stack(session, name).await?.ok_or_else(missing)?,
@@ -207,8 +238,18 @@ impl Creation<'_> {
         };
         self.save(planned, project, Some(&stack.id));
         let doing = format!("creating blade {name}");
-        let ended = stack::settled(session, &stack, &since, self.deadline, self.cx).await;
+        let settled = stack::settled(session, &stack, &since, self.deadline, self.cx);
+        let names = self.compiled.template.resources.keys();
+        let servers = names
+            .filter(|name| name.starts_with("server_"))
+            .cloned()
+            .collect();
+        let ended = watch::during(session, &stack, &servers, settled).await;
         match ended {
+            Ok(Ended::Complete(stack)) if !self.run.is_of(&stack) => {
+                self.slot.remove();
+                Err(run::taken(name).into())
+            }
             Ok(Ended::Complete(stack)) => {
                 self.done(session, planned, project, &stack, resolved).await
             }
@@ -283,13 +324,17 @@ impl Creation<'_> {
             cloud: session.identity().await?.cloud().map(str::to_owned),
         };
         self.slot.save(model, private);
+        // before anything else: another run waits to see whether this one lives
+        let warning = match self.wanted.project {
+            Some(_) => project::finish(&session.cloud().own(), project).await,
+            None => {
+                let marked = stack::set_whole(session, stack).await;
+                marked.err().map(|error| project::unmarked(&error))
+            }
+        };
+        warning.into_iter().for_each(|one| self.cx.warn(one));
         let (wanted, deadline) = (&self.wanted, self.deadline);
         leading::wait(session, project, wanted, stack, deadline, self.cx).await;
-        if self.wanted.project.is_none()
-            && let Err(error) = stack::set_whole(session, stack).await
-        {
-            self.cx.warn(project::unmarked(&error));
-        }
         Ok(())
     }
 
@@ -305,6 +350,15 @@ impl Creation<'_> {
         let removed = asking::deleted(session, stack, "", self.deadline, self.cx);
         match removed.await {
             Ok(Ended::Gone) => {
+                let released = volume_drift::delete_released(
+                    session,
+                    &stack.id,
+                    None,
+                    Patience::new(self.deadline, self.cx),
+                );
+                if let Err(gave_up) = released.await {
+                    detail.push_str(&format!("\nNot undone: its volumes: {gave_up}."));
+                }
                 let mut model = self.slot.model().unwrap_or_default();
                 model.stack_id = mkys_plugin::Attr::Null;
                 self.slot.save_model(model);
@@ -354,6 +408,10 @@ impl Creation<'_> {
     ) -> Diagnostics {
         match heat::stack(inside, self.wanted.name.as_ref()).await {
             Ok(None) => self.undo_project(own, id).await,
+            Ok(Some(stack)) if !self.run.is_of(&stack) => {
+                self.slot.remove();
+                run::taken(self.wanted.name.as_ref()).into()
+            }
             Ok(Some(stack)) => {
                 self.save(planned, id, Some(&stack.id));
                 still_there(id, &format!("Heat has stack {} in it.", stack.id))

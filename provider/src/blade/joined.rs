@@ -144,6 +144,7 @@ mod tests {
 
     fn port(id: &str, device: &str, owner: &str) -> Port {
         Port {
+            admin_state_up: None,
             id: id.into(),
             name: String::new(),
             network_id: "network".into(),

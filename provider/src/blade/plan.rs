@@ -9,6 +9,7 @@ use mkys_plugin::{Attr, Context, Diagnostic, Diagnostics, Path, Plan};
 
 use super::create::valid;
 use super::model::{EndpointModel, Model};
+use super::names::Names;
 use super::resolve::{self, Resolved};
 use super::sketch::Sketch;
 use super::state::{Id, Private};
@@ -24,6 +25,9 @@ impl Blade {
         plan: &mut Plan<Self>,
         cx: &Context,
     ) -> Result<(), Diagnostics> {
+        if let Some(id) = plan.prior.as_ref().and_then(|prior| prior.id.as_str()) {
+            self.names.note(id);
+        }
         let Some(planned) = &mut plan.planned else {
             return Ok(());
         };
@@ -53,7 +57,8 @@ impl Blade {
         }
         let Some(settings) = configured.settings.known().filter(|_| sketch.is_whole()) else {
             planned.set_unknown();
-            return check_the_known(configured, &sketch, &wanted, plan.prior.as_ref(), cx).await;
+            let prior = plan.prior.as_ref();
+            return check_the_known(configured, &self.names, &sketch, &wanted, prior, cx).await;
         };
         let compiled = compile(settings, &wanted, &plan.private, plan.prior.as_ref());
         planned.set_compiled(&compiled);
@@ -68,6 +73,7 @@ impl Blade {
         let resolved = match &configured.cloud {
             Ok(cloud) => {
                 let asked = Asked {
+                    names: &self.names,
                     sketch: &sketch,
                     wanted: &wanted,
                     compiled: &compiled,
@@ -119,6 +125,7 @@ fn no_smaller_volumes(prior: &Model, planned: &Model) -> Diagnostics {
 /// Asks the cloud about a blade whose template is not known yet.
 async fn check_the_known(
     configured: &Configured,
+    names: &Names,
     sketch: &Sketch,
     wanted: &Definition,
     prior: Option<&Model>,
@@ -130,6 +137,7 @@ async fn check_the_known(
         Ok(cloud) => {
             let compiled = wanted.compile(&Settings::default(), &Generations::new());
             let asked = Asked {
+                names,
                 sketch,
                 wanted,
                 compiled: &compiled,
@@ -285,6 +293,7 @@ fn set_expected(
 
 /// What the cloud is asked about.
 struct Asked<'a> {
+    names: &'a Names,
     sketch: &'a Sketch,
     wanted: &'a Definition,
     compiled: &'a Compiled,
@@ -304,6 +313,7 @@ async fn online(
     asked: Asked<'_>,
 ) -> Result<Resolved, Diagnostics> {
     let Asked {
+        names,
         sketch,
         wanted,
         compiled,
@@ -325,7 +335,9 @@ async fn online(
             if id.is_none() {
                 match project::in_the_way(&own, &wanted.name).await? {
                     Ok(found) => stands = found.id(),
-                    Err(problem) => problems.push(problem),
+                    // it goes before this one comes, or the apply refuses
+                    Err((project, _)) if is_of_state(names, &project, wanted) => {}
+                    Err((_, problem)) => problems.push(problem),
                 }
             }
             limits = match stands {
@@ -355,13 +367,16 @@ async fn online(
     let sizes = &resolved.sizes;
     problems.extend(room::quota_problems(wanted, sizes, &second, &limits));
     if wanted.project.is_none() {
-        if prior.is_none() {
+        let project = own.identity().await?.project.unwrap_or_default().id;
+        // what is replaced goes first, and gives its room back
+        let is_replacement = is_of_state(names, &project, wanted);
+        if prior.is_none() && !is_replacement {
             let stood = in_the_way(&session, wanted).await?;
             problems.extend(stood.err());
         }
-        let project = own.identity().await?.project.unwrap_or_default().id;
         let free = quota::free(&session, &project).await?;
         problems.extend(match prior {
+            None if is_replacement => Diagnostics::new(),
             None => room::free_problems(wanted, sizes, &free),
             Some(prior) => {
                 let before = valid(prior).ok();
@@ -385,6 +400,19 @@ async fn online(
             _ => error.into(),
         })?;
     Ok(resolved)
+}
+
+/// Whether the state has a blade of that name in a project: a replacement is planned like a new one.
+fn is_of_state(names: &Names, project: &str, wanted: &Definition) -> bool {
+    names.is_of_state(&Id {
+        project: project.to_owned(),
+        name: wanted.name.to_string(),
+    })
+}
+
+/// Path of the attribute `name`.
+pub(super) fn name() -> Path {
+    Path::root("name")
 }
 
 /// Refuses a stack of the blade's name that is not its unfinished own.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mkys_blade::{Blade, BladeName, Project};
 use mkys_plugin::{Diagnostic, Diagnostics, Path};
 
+use super::run::Run;
 use crate::cloud::services::{keystone, network, quota};
 use crate::cloud::{Cloud, CloudError, Reference, Session};
 use crate::nearest::nearest;
@@ -217,14 +218,15 @@ pub(super) async fn check_own(cloud: &Cloud) -> Result<(), Diagnostics> {
 
 /// Looks whether a project can have the blade's name.
 pub(super) async fn find(session: &Session, blade: &BladeName) -> Result<Found, Diagnostics> {
-    Ok(in_the_way(session, blade).await??)
+    let found = in_the_way(session, blade).await?;
+    Ok(found.map_err(|(_, problem)| problem)?)
 }
 
-/// The same, where a project in the way is one problem among others.
+/// The same, where a project in the way, given by its id, is one problem among others.
 pub(super) async fn in_the_way(
     session: &Session,
     blade: &BladeName,
-) -> Result<Result<Found, Diagnostic>, CloudError> {
+) -> Result<Result<Found, (String, Diagnostic)>, CloudError> {
     let Some(project) = keystone::project_by_name(session, blade.as_ref(), DOMAIN).await? else {
         return Ok(Ok(Found::Nothing));
     };
@@ -250,19 +252,28 @@ pub(super) async fn in_the_way(
             ),
         )
     };
-    Ok(Err(
-        Diagnostic::error(summary, detail).at(Path::root("name"))
-    ))
+    let problem = Diagnostic::error(summary, detail).at(Path::root("name"));
+    Ok(Err((project.id, problem)))
 }
 
 /// Makes the project, marked as unfinished.
 pub(super) async fn make(
     session: &Session,
     blade: &Blade,
+    run: &Run,
 ) -> Result<keystone::Project, CloudError> {
-    let tags = [MARK.to_owned(), CREATING.to_owned()];
+    let tags = unfinished(run);
     let description = description(blade);
     keystone::create_project(session, blade.name.as_ref(), DOMAIN, &description, &tags).await
+}
+
+/// Marks an unfinished project as this run's.
+pub(super) async fn mark(session: &Session, id: &str, run: &Run) -> Result<(), CloudError> {
+    keystone::set_tags(session, id, &unfinished(run)).await
+}
+
+fn unfinished(run: &Run) -> [String; 3] {
+    [MARK, CREATING, run.mark()].map(str::to_owned)
 }
 
 /// What the project says that it is for.

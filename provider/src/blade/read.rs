@@ -30,6 +30,7 @@ impl Blade {
             slot.remove();
             return Ok(());
         };
+        self.names.note(&id.to_string());
         let wanted = valid(&model)?;
         let own = cloud.own();
         let is_made = wanted.project.is_some();

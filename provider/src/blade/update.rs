@@ -25,7 +25,7 @@ use super::state::{Id, Private, revisions_of};
 use super::volume_drift::{self, VolumeDrift};
 use super::waiting::{GaveUp, Patience};
 use super::{
-    Blade, advice, asking, back, drift, leading, mark, resolve, stopping, unplanned, ways_in,
+    Blade, advice, asking, back, drift, leading, mark, resolve, stopping, unplanned, watch, ways_in,
 };
 use crate::cloud::services::heat::{self, Stack, Wanted};
 use crate::cloud::{CloudError, Session};
@@ -466,7 +466,13 @@ impl Change<'_> {
             tries -= 1;
             let since = stack::newest_event(&self.session, stack).await?;
             let target = self.target(&step.template, goes_back);
-            let ended = self.updated(stack, &target, &since).await;
+            let names = step.template.resources.keys();
+            let new = names.filter(|name| {
+                name.starts_with("server_") && !before.resources.contains_key(*name)
+            });
+            let new = new.cloned().collect();
+            let updated = self.updated(stack, &target, &since);
+            let ended = watch::during(&self.session, stack, &new, updated).await;
             match ended.map_err(|gave_up| gave_up.diagnostics(&doing, NEXT))? {
                 Ended::Complete(stack) => return Ok(stack),
                 Ended::Gone => {

@@ -70,6 +70,9 @@ pub struct Port {
     /// Its addresses.
     #[serde(default)]
     pub fixed_ips: Vec<FixedIp>,
+    /// Whether it lets packets through.
+    #[serde(default)]
+    pub admin_state_up: Option<bool>,
     /// Ids of its security groups.
     #[serde(default)]
     pub security_groups: Vec<String>,

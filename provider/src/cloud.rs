@@ -14,6 +14,7 @@ mod reach;
 mod retry;
 pub mod services;
 mod session;
+mod settings;
 mod sign_in;
 mod source;
 

@@ -82,6 +82,7 @@ impl Blade {
                     standing: &plan.private.standing(&compiled),
                     prior: plan.prior.as_ref(),
                 };
+                default_project(cloud, &wanted, cx).await?;
                 Some(online(configured, cloud, asked).await?)
             }
             Err(none) => {
@@ -153,6 +154,27 @@ async fn check_the_known(
             Ok(())
         }
     }
+}
+
+/// Says in which project a blade will be that nobody named one for.
+async fn default_project(
+    cloud: &Cloud,
+    wanted: &Definition,
+    cx: &Context,
+) -> Result<(), CloudError> {
+    if wanted.project.is_some() || cloud.names_project() {
+        return Ok(());
+    }
+    if let Some(project) = cloud.own().identity().await?.project {
+        let (id, name) = (project.id, project.name);
+        let detail = format!(
+            "The credential names no project, so the blade is built in its user's default project, {name:?} ({id}). Name one \
+             (`project_name`, OS_PROJECT_NAME) to be certain."
+        );
+        let summary = format!("Blade {} is built in a default project", wanted.name);
+        cx.warn(Diagnostic::warning(summary, detail));
+    }
+    Ok(())
 }
 
 /// Says what a plan without the cloud is worth.

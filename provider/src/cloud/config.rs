@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::settings::{self, Settings};
 use super::source::{NamedBy, Source};
 
 /// Where settings come from; an argument, so that it can be tested.
@@ -33,6 +34,14 @@ impl Environment {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// A path as a person writes it, with `~` for the home directory.
+    fn path(&self, written: &str) -> PathBuf {
+        match (written.strip_prefix("~/"), self.get("HOME")) {
+            (Some(below), Some(home)) => Path::new(home).join(below),
+            _ => PathBuf::from(written),
+        }
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -93,6 +102,16 @@ pub enum ConfigError {
     Client {
         /// Why not.
         reason: String,
+    },
+    /// A setting of the credential means nothing here.
+    #[error(
+        "{place} has {key}, which MKYS does not know and so could only ignore: take it out, or correct its name"
+    )]
+    Unknown {
+        /// What was read.
+        place: String,
+        /// The setting.
+        key: String,
     },
     /// A setting is missing.
     #[error("{place} lacks {what}")]
@@ -169,15 +188,15 @@ impl Credentials {
         let mut read = Vec::new();
         let mut known = Vec::new();
         for path in environment.files() {
-            let Some(clouds) = clouds(&path)? else {
+            let Some(clouds) = settings::clouds(&path)? else {
                 continue;
             };
             read.push(path.display().to_string());
             if let Some(mut settings) = clouds.get(cloud).cloned() {
-                let secure = self::clouds(&path.with_file_name("secure.yaml"))?;
+                let secure = settings::clouds(&path.with_file_name("secure.yaml"))?;
                 let secret = secure.as_ref().and_then(|secure| secure.get(cloud));
                 if let Some(secret) = secret {
-                    merge(&mut settings, secret);
+                    settings.merge(secret);
                 }
                 let source = Source::File {
                     cloud: cloud.to_owned(),
@@ -185,7 +204,7 @@ impl Credentials {
                     path,
                     named_by,
                 };
-                return Self::of_settings(source, &settings);
+                return Self::of_settings(source, &settings, environment);
             }
             known.extend(clouds.keys().cloned());
         }
@@ -216,38 +235,22 @@ impl Credentials {
         if environment.get("OS_AUTH_URL").is_none() {
             return Err(ConfigError::None);
         }
-        let mut auth = Map::new();
-        let mut settings = Map::new();
-        for (name, value) in &environment.variables {
-            let Some(name) = name.strip_prefix("OS_").map(str::to_ascii_lowercase) else {
-                continue;
-            };
-            if value.is_empty() {
-                continue;
-            }
-            let value = Value::String(value.clone());
-            match name.as_str() {
-                "region_name" | "interface" | "cacert" | "auth_type" => {
-                    settings.insert(name, value);
-                }
-                "tenant_name" => drop(auth.entry("project_name").or_insert(value)),
-                "tenant_id" => drop(auth.entry("project_id").or_insert(value)),
-                _ => drop(auth.insert(name, value)),
-            }
-        }
-        settings.insert("auth".into(), Value::Object(auth));
-        Self::of_settings(Source::Environment, &Value::Object(settings))
+        let settings = Settings::of_variables(&environment.variables);
+        Self::of_settings(Source::Environment, &settings, environment)
     }
 
-    fn of_settings(source: Source, settings: &Value) -> Result<Self, ConfigError> {
-        let text = |key: &str| settings.get(key).and_then(Value::as_str).map(str::to_owned);
-        let auth = |key: &str| {
-            let value = settings.get("auth").and_then(|auth| auth.get(key));
-            value
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .filter(|value| !value.is_empty())
-        };
+    fn of_settings(
+        source: Source,
+        settings: &Settings,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let auth = |key: &str| settings.auth(key);
+        if let Some(key) = settings.unknown().next() {
+            return Err(ConfigError::Unknown {
+                place: source.to_string(),
+                key: format!("auth.{key}"),
+            });
+        }
         let missing = |what| ConfigError::Missing {
             place: source.to_string(),
             what,
@@ -291,18 +294,17 @@ impl Credentials {
             ));
         };
         let project = named("project");
-        let verify = settings
-            .get("verify")
-            .and_then(Value::as_bool)
-            .unwrap_or(true);
+        let verify = settings.flag("verify").unwrap_or(true);
+        let insecure = settings.flag("insecure").unwrap_or(false);
+        let ca_file = settings.beside("cacert").map(|path| environment.path(path));
         Ok(Self {
             auth_url: auth("auth_url").ok_or_else(|| missing("auth.auth_url"))?,
             proof,
             project: Some(project).filter(|one| one.id.is_some() || one.name.is_some()),
-            region: text("region_name"),
-            interface: text("interface").unwrap_or_else(|| "public".to_owned()),
-            ca_file: text("cacert").map(PathBuf::from),
-            verify,
+            region: settings.beside("region_name").map(str::to_owned),
+            interface: settings.beside("interface").unwrap_or("public").to_owned(),
+            ca_file,
+            verify: verify && !insecure,
             source,
         })
     }
@@ -390,38 +392,6 @@ impl Named {
     }
 }
 
-fn clouds(path: &Path) -> Result<Option<BTreeMap<String, Value>>, ConfigError> {
-    let error = |reason: String| ConfigError::File {
-        path: path.display().to_string(),
-        reason,
-    };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(reason) => return Err(error(reason.to_string())),
-    };
-    #[derive(serde::Deserialize)]
-    struct File {
-        #[serde(default)]
-        clouds: BTreeMap<String, Value>,
-    }
-    // the parser's message would show the line, and the line may hold a password
-    let file: File = serde_saphyr::from_str(&text)
-        .map_err(|_| error("it is no YAML with a map `clouds`".to_owned()))?;
-    Ok(Some(file.clouds))
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,6 +474,39 @@ mod tests {
             error.contains("\"lob\"") && error.contains("lab, prod"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn certificates_may_be_below_home_and_checks_turned_off() {
+        let auth = "auth: {auth_url: \"http://k\", username: a, password: b}";
+        for (setting, verify) in [
+            ("insecure: true", false),
+            ("verify: no", false),
+            ("insecure: false", true),
+        ] {
+            let clouds =
+                format!("clouds:\n  lab:\n    {auth}\n    cacert: ~/ca.pem\n    {setting}\n");
+            let (_directory, mut environment) = with_files(&clouds, None);
+            environment
+                .variables
+                .insert("HOME".into(), "/home/a".into());
+            let credentials = Credentials::read(Some("lab"), &environment).unwrap();
+            assert_eq!(
+                credentials.ca_file.as_deref(),
+                Some(Path::new("/home/a/ca.pem"))
+            );
+            assert_eq!(credentials.verify, verify, "{setting}");
+        }
+    }
+
+    #[test]
+    fn unknown_setting_of_the_credential_is_refused() {
+        let clouds = "clouds: {lab: {auth: {auth_url: x, username: a, password: b, projekt: p}}}";
+        let (_directory, environment) = with_files(clouds, None);
+        let said = Credentials::read(Some("lab"), &environment)
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("has auth.projekt"), "{said}");
     }
 
     #[test]

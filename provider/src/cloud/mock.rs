@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{Cloud, Credentials, Environment};
 
@@ -22,13 +22,18 @@ pub(crate) async fn cloud() -> (MockServer, Cloud) {
         at("network", "network"),
         at("compute", "compute"),
     ];
-    let token = json!({ "token": {
-        "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "project": { "id": "own" },
-        "catalog": catalog,
-    } });
-    let signed_in = ResponseTemplate::new(201)
-        .insert_header("x-subject-token", "secret")
-        .set_body_json(token);
+    let signed_in = move |request: &Request| {
+        let asked: Value = request.body_json().unwrap();
+        let project = asked.pointer("/auth/scope/project/id").cloned();
+        let project = project.unwrap_or(json!("own"));
+        let token = json!({ "token": {
+            "expires_at": "2999-01-01T00:00:00Z", "user": { "id": "u" }, "project": { "id": project },
+            "catalog": catalog,
+        } });
+        ResponseTemplate::new(201)
+            .insert_header("x-subject-token", "secret")
+            .set_body_json(token)
+    };
     let mock = Mock::given(path("/v3/auth/tokens")).respond_with(signed_in);
     mock.mount(&server).await;
     let variables = [

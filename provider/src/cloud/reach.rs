@@ -24,6 +24,10 @@ fn plain(last: &str) -> String {
         .strip_prefix("failed to lookup address information: ")
         .unwrap_or(last);
     let words = words.split(" (os error").next().unwrap_or(words);
+    if words.contains("CaUsedAsEndEntity") {
+        return "its certificate is a certification authority's own (CA:TRUE), which may sign others and be no server's; have it signed by one"
+            .to_owned();
+    }
     match words {
         // the resolver's words for a name that it does not know, and for one without an address
         "Name or service not known" | "No address associated with hostname" => {
@@ -61,6 +65,10 @@ mod tests {
                 "invalid peer certificate: UnknownIssuer",
             ),
             ("TLS was refused", "TLS was refused"),
+            (
+                "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+                "its certificate is a certification authority's own (CA:TRUE), which may sign others and be no server's; have it signed by one",
+            ),
         ];
         for (last, expected) in cases {
             assert_eq!(plain(last), expected);

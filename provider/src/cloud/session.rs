@@ -136,6 +136,12 @@ impl Cloud {
         self.0.answered.load(Ordering::Relaxed)
     }
 
+    /// Whether the credential says in which project it works; else Keystone takes the user's default.
+    pub fn names_project(&self) -> bool {
+        let credentials = &self.0.credentials;
+        credentials.is_bound() || credentials.project.is_some()
+    }
+
     /// How long Keystone may stay silent. Blades of one plan sign in one after another, so the time of a cloud that has never answered
     /// counts from the first of them.
     fn patience(&self) -> Patience {
@@ -188,6 +194,13 @@ impl Cloud {
         let secret = secret.ok_or_else(|| unexpected("no X-Subject-Token".to_owned()))?;
         let Body { token } =
             serde_json::from_str(&answer.body).map_err(|error| unexpected(error.to_string()))?;
+        let here = token.project.as_ref().map(|project| &*project.id);
+        if let (Some(asked), false) = (project, project == here) {
+            let here = here.unwrap_or("no project");
+            return Err(unexpected(format!(
+                "a token for {here}, and project {asked} was asked for"
+            )));
+        }
         Ok(Token {
             secret: secret.to_owned().into(),
             identity: token,

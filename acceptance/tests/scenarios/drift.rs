@@ -206,3 +206,89 @@ fn rules_quota_and_members_are_put_back() {
     stage.write(&text_with(&name, 6));
     stage.destroy();
 }
+
+#[test]
+fn networks_and_whole_rules_are_put_back() {
+    let (stage, _, inside) = blade("wires", 0);
+    let server = text(&stage.state("mkys_blade.this")["server_ids"]["web"]);
+    let first = |kind: &str| {
+        let path = format!("/{kind}?project_id={}", inside.project);
+        text(&inside.list(Api::Network, &path, kind)[0]["id"])
+    };
+    let change = |kind: &str, id: &str, properties: serde_json::Value| {
+        let body = json!({ kind: properties });
+        inside.put(Api::Network, &format!("/{kind}s/{id}"), Some(&body));
+    };
+    let (network, subnet, router) = (first("networks"), first("subnets"), first("routers"));
+    let port =
+        text(&inside.list(Api::Network, &format!("/ports?device_id={server}"), "ports")[0]["id"]);
+    let address = first("floatingips");
+    change("floatingip", &address, json!({ "port_id": null }));
+    let leg = json!({ "subnet_id": subnet });
+    inside.put(
+        Api::Network,
+        &format!("/routers/{router}/remove_router_interface"),
+        Some(&leg),
+    );
+    change(
+        "router",
+        &router,
+        json!({ "admin_state_up": false, "external_gateway_info": {} }),
+    );
+    change("network", &network, json!({ "admin_state_up": false }));
+    change(
+        "subnet",
+        &subnet,
+        json!({ "enable_dhcp": false, "gateway_ip": null }),
+    );
+    change(
+        "port",
+        &port,
+        json!({ "admin_state_up": false, "allowed_address_pairs": [{ "ip_address": "0.0.0.0/0" }] }),
+    );
+    let (site, group) = rules(&inside);
+    inside.delete(Api::Network, &format!("/security-group-rules/{}", site[0]));
+    let wide = |cloud: &Cloud| {
+        let rule = json!({ "security_group_rule": {
+            "security_group_id": group, "direction": "ingress", "protocol": "tcp",
+            "port_range_min": 80, "port_range_max": 65535, "remote_ip_prefix": "198.51.100.3/32",
+        } });
+        cloud.post(Api::Network, "/security-group-rules", &rule);
+    };
+    // by another project's administrator: no member of the blade's may take it away
+    wide(&stage.cloud);
+    let path = format!("/security-group-rules?security_group_id={group}&direction=egress");
+    for rule in inside.list(Api::Network, &path, "security_group_rules") {
+        inside.delete(
+            Api::Network,
+            &format!("/security-group-rules/{}", text(&rule["id"])),
+        );
+    }
+    let plan = stage.plan_changes();
+    for shown in [
+        "network \\\"front\\\" (network) is disabled",
+        "network \\\"front\\\" (subnet) gives out no addresses by DHCP",
+        "network \\\"front\\\" (subnet) has lost its gateway",
+        "network \\\"front\\\" (interface): the router has no leg in it",
+        "router for users is disabled",
+        "router for users has lost its gateway",
+        "port of server \\\"web\\\" on network \\\"front\\\" is disabled",
+        "may use other addresses",
+        "leads nowhere",
+        "the rule for tcp 80 from 198.51.100.3/32 is missing",
+        "somebody added a rule for tcp 80-65535 from 198.51.100.3/32",
+        "the rule for any protocol to anywhere is missing",
+    ] {
+        assert!(
+            plan.contains(shown),
+            "the plan does not show {shown:?}: {plan}"
+        );
+    }
+    stage.apply();
+    stage.settled();
+    assert_eq!(
+        text(&stage.state("mkys_blade.this")["server_ids"]["web"]),
+        server
+    );
+    stage.destroy();
+}

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod any_version;
 mod bad_input;
 mod bad_route;
 mod destroy;
@@ -17,10 +18,12 @@ mod interrupted;
 mod life_cycle;
 mod link;
 mod lost_cloud;
+mod one_owner;
 mod own_project;
 mod pages;
 mod recreate;
 mod templates;
 mod tls;
+mod unplanned;
 mod whole_story;
 mod world;

@@ -91,6 +91,9 @@ impl Blade {
             }
         };
         announce(&replaced, &wanted, &plan.private, resolved.as_ref(), cx);
+        if let Some(prior) = &plan.prior {
+            without_user_data(&replaced, prior, planned, cx);
+        }
         no_edge(settings, &wanted, cx);
         if plan
             .prior
@@ -479,6 +482,30 @@ async fn in_the_way(
     Ok(Err(
         Diagnostic::error(summary, detail).at(Path::root("name"))
     ))
+}
+
+/// Says of each replaced server that it loses its user data: a generated configuration leaves secrets out, and a plan does not show them.
+fn without_user_data(replaced: &[Replacement], prior: &Model, planned: &Model, cx: &Context) {
+    let has = |model: &Model, server: &PartName| {
+        let servers = model.servers.known()?;
+        let text = &servers.get(server.as_ref())?.user_data;
+        Some(text.is_unknown() || text.as_str().is_some_and(|text| !text.is_empty()))
+    };
+    for one in replaced {
+        let server = &one.server;
+        if has(prior, server) == Some(true) && has(planned, server) == Some(false) {
+            let detail = "The server that stands has user data, and the configuration has none. One that the CLI generated for an import leaves \
+                          it out, as it is sensitive: put it in to keep the server.";
+            let at = Path::root("servers")
+                .key(server.as_ref())
+                .attribute("user_data");
+            let summary = format!(
+                "Server {:?} is replaced by one without user data",
+                server.as_ref()
+            );
+            cx.warn(Diagnostic::warning(summary, detail).at(at));
+        }
+    }
 }
 
 /// Says of each replaced server how, and what that costs.

@@ -142,15 +142,17 @@ fn project() -> Attribute {
         )
         .attribute(
             "users",
-            Attribute::set(Type::String)
-                .optional()
-                .description("Names of existing users to put into the group."),
+            Attribute::set(Type::String).optional().description(
+                "Existing users to put into the group: names in the default domain, \
+                     `NAME@DOMAIN`, or ids.",
+            ),
         )
         .attribute(
             "quota",
-            Attribute::nested(quota)
-                .optional()
-                .description("Limits; -1 is none. What is left out keeps the cloud's default."),
+            Attribute::nested(quota).optional().description(
+                "Limits; -1 is none. One that is left out is the cloud's default, also after \
+                     it was given.",
+            ),
         );
     Attribute::nested(project).optional().description(
         "The OpenStack project to make for the blade. Left out, the blade is built in the \
@@ -232,7 +234,9 @@ fn servers() -> Attribute {
             "user_data",
             Attribute::string().optional().sensitive().description(
                 "What the server runs at its first boot: a script, or anything that cloud-init \
-                 takes; about 48 KiB at most.",
+                 takes, as plain text; about 48 KiB at most. A configuration that the CLI \
+                 generates for an import leaves it out: put it in before the first apply, or the \
+                 server is replaced by one without.",
             ),
         )
         .attribute(

@@ -137,6 +137,33 @@ impl Cloud {
         self.ask("PATCH", api, path, Some(body)).unwrap()
     }
 
+    /// Gives an image the content of another.
+    pub(crate) fn copy_image(&self, from: &str, to: &str) {
+        let file = |id: &str| self.url(Api::Image, &format!("/images/{id}/file"));
+        let request = self
+            .agent
+            .get(file(from))
+            .header("x-auth-token", &self.token);
+        let mut content = Vec::new();
+        let body = request.call().unwrap().into_body();
+        std::io::Read::read_to_end(&mut body.into_reader(), &mut content).unwrap();
+        let request = self.agent.put(file(to)).header("x-auth-token", &self.token);
+        let request = request.header("content-type", "application/octet-stream");
+        assert!(request.send(&content[..]).unwrap().status().is_success());
+    }
+
+    /// Changes an image, by a JSON patch.
+    pub(crate) fn patch_image(&self, id: &str, patch: &Value) {
+        let url = self.url(Api::Image, &format!("/images/{id}"));
+        let request = self.agent.patch(url).header("x-auth-token", &self.token);
+        let request = request.header(
+            "content-type",
+            "application/openstack-images-v2.1-json-patch",
+        );
+        let answer = request.send(patch.to_string()).unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
     /// Removes.
     pub(crate) fn delete(&self, api: Api, path: &str) {
         self.ask("DELETE", api, path, None).unwrap();

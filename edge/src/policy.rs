@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use jiff::Timestamp;
 use mkys_edge_client::{
     Access, AccessState, Actor, Audience, Decision, DecisionRequest, Refusal, Role, Route,
-    RouteSpec, check_host, check_path,
+    RouteSpec, check_host, check_path, check_text,
 };
 
 /// Why something is not done.
@@ -73,9 +73,18 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
                 "say why access is needed: somebody decides on it".to_owned(),
             );
         }
-        if wish.justification.len() > 2_000 {
-            let field = format!("access.{audience}.justification");
-            return invalid(&field, "keep it within 2,000 bytes".to_owned());
+        let texts = [
+            ("justification", &wish.justification),
+            ("description", &wish.description),
+        ];
+        for (name, text) in texts {
+            let field = format!("access.{audience}.{name}");
+            if text.len() > 2_000 {
+                return invalid(&field, "keep it within 2,000 bytes".to_owned());
+            }
+            if let Err(error) = check_text(text) {
+                return invalid(&field, error);
+            }
         }
         if wish.enabled && !targets.contains_key(audience) {
             return invalid(
@@ -119,8 +128,26 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match (1..=64).contains(&name.len()) && name.chars().all(plain) {
         true => Ok(()),
+        false => {
+            let shown: String = name.chars().take(64).collect();
+            Err(format!(
+                "{shown:?} is not a name of at most 64 letters, digits, '-' and '_'"
+            ))
+        }
+    }
+}
+
+/// Checks the name of a token or of a person.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_token_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    match (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        true => Ok(()),
         false => Err(format!(
-            "{name:?} is not a name of letters, digits, '-' and '_'"
+            "{name:?} is not a name of at most 64 letters, digits, '-', '_', '.' and '@'"
         )),
     }
 }
@@ -145,6 +172,7 @@ pub(crate) fn undecided(state: AccessState) -> Access {
         decided_by: None,
         reason: None,
         decided_at: None,
+        revision: 0,
     }
 }
 
@@ -164,9 +192,14 @@ pub fn change(
         return Err(Denied::Forbidden(refusal(Some("blade"), error)));
     }
     let decisions = changed(&route, &spec, &actor.name, now);
+    let mut people = route.people;
+    if !people.contains(&actor.person) {
+        people.push(actor.person.clone());
+    }
     Ok(Route {
         spec,
         decisions,
+        people,
         ..route
     })
 }
@@ -180,17 +213,25 @@ fn changed(
     let same = route.spec.content() == spec.content();
     let decisions = spec.access.iter().map(|(audience, wish)| {
         let before = route.decisions.get(audience);
-        let after = match (wish.enabled, before) {
+        let wished = route.spec.access.get(audience);
+        // what the portal says to everybody is approved with the rest
+        let same = same && wished.is_some_and(|wished| wished.description == wish.description);
+        let mut after = match (wish.enabled, before) {
             (false, Some(before)) if before.state == AccessState::Withdrawn => before.clone(),
             (false, _) => Access {
                 state: AccessState::Withdrawn,
                 decided_by: Some(by.to_owned()),
                 reason: Some("turned off by its requester".to_owned()),
                 decided_at: Some(now),
+                revision: 0,
             },
             (true, Some(before)) if same && stays(route, *audience, before) => before.clone(),
             (true, _) => undecided(AccessState::Pending),
         };
+        let revision = before.map(|before| before.revision).unwrap_or_default();
+        after.revision = revision;
+        let is_seen_so = same && wished == Some(wish) && before == Some(&after);
+        after.revision += u64::from(!is_seen_so);
         (*audience, after)
     });
     decisions.collect()
@@ -223,16 +264,24 @@ pub fn decide(
         decision,
         reason,
         content: seen,
+        revision,
     } = request;
     let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
     if actor.role != Role::Administrator {
         return forbidden("only an administrator decides".to_owned());
     }
-    if actor.name == route.requester {
+    if is_own(actor, route) {
         return forbidden(format!(
-            "{:?} asked for this route, so somebody else decides",
-            actor.name
+            "{:?} asked for this route or changed it, so another person decides",
+            actor.person
         ));
+    }
+    if reason.len() > 2_000 {
+        let error = "keep it within 2,000 bytes";
+        return Err(Denied::Invalid(refusal(Some("reason"), error)));
+    }
+    if let Err(error) = check_text(reason) {
+        return Err(Denied::Invalid(refusal(Some("reason"), error)));
     }
     let content = route.spec.content();
     match seen {
@@ -251,6 +300,18 @@ pub fn decide(
     let Some(before) = route.decisions.get(&audience) else {
         return conflict(format!("the route is not for {audience}"));
     };
+    let is_now = || {
+        let by = before.decided_by.as_deref();
+        let by = by.map(|by| format!(", by {by:?}")).unwrap_or_default();
+        format!("access for {audience} is {} now{by}", before.state)
+    };
+    if revision.is_some_and(|seen| seen != before.revision) {
+        let error = format!(
+            "the access was changed or decided on since it was looked at: {}",
+            is_now()
+        );
+        return Err(Denied::Conflict(refusal(Some("revision"), error)));
+    }
     let wanted = route
         .spec
         .access
@@ -263,6 +324,13 @@ pub fn decide(
         (Decision::Approve, AccessState::Approved)
         | (Decision::Refuse, AccessState::Refused)
         | (Decision::Withdraw, AccessState::Withdrawn) => return Ok(before.clone()),
+        // somebody has decided otherwise: to overrule that it must have been seen
+        (Decision::Approve, AccessState::Refused | AccessState::Withdrawn)
+            if revision.is_none() =>
+        {
+            let error = format!("{}: say by its revision that this was seen", is_now());
+            return Err(Denied::Conflict(refusal(Some("revision"), error)));
+        }
         (Decision::Approve, _) => AccessState::Approved,
         (Decision::Refuse, AccessState::Pending) => AccessState::Refused,
         (Decision::Withdraw, AccessState::Approved) => AccessState::Withdrawn,
@@ -278,7 +346,13 @@ pub fn decide(
         decided_by: Some(actor.name.clone()),
         reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
         decided_at: Some(now),
+        revision: before.revision + 1,
     })
+}
+
+/// Whether a route is a person's own: they asked for it, or changed it.
+pub fn is_own(actor: &Actor, route: &Route) -> bool {
+    route.people.contains(&actor.person)
 }
 
 /// Where a route leads an audience, if it does.
@@ -305,6 +379,7 @@ mod tests {
     fn actor(role: Role) -> Actor {
         Actor {
             name: format!("{role:?}"),
+            person: format!("a person with the role {role:?}"),
             role,
             blades: vec!["automathon".into()],
             networks: vec!["198.51.100.0/25".parse().unwrap()],
@@ -315,6 +390,7 @@ mod tests {
         let wish = Wish {
             enabled: true,
             justification: "the site".into(),
+            description: "Automata".into(),
         };
         RouteSpec {
             blade: "automathon".into(),
@@ -334,6 +410,7 @@ mod tests {
             id: Uuid::nil(),
             spec,
             requester: "Requester".into(),
+            people: vec![actor(Role::Requester).person],
             decisions,
         }
     }
@@ -343,6 +420,7 @@ mod tests {
             decision,
             reason: String::new(),
             content,
+            revision: None,
         }
     }
 
@@ -357,11 +435,30 @@ mod tests {
         }
     }
 
+    fn justify(spec: &mut RouteSpec, text: &str) {
+        spec.access
+            .values_mut()
+            .for_each(|wish| wish.justification = text.into());
+    }
+
     #[test]
     fn each_bad_wish_is_named() {
         assert_eq!(denied(|_| ()), None);
         type Change = fn(&mut RouteSpec);
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 15] = [
+            (
+                |spec| justify(spec, "\u{200b}"),
+                "access.users.justification: the character",
+            ),
+            (
+                |spec| justify(spec, " \n"),
+                "access.users.justification: say why",
+            ),
+            (
+                |spec| justify(spec, "all \u{202e}gnp.js"),
+                "access.users.justification: the character",
+            ),
+            (|spec| spec.host = "games.example.org.".into(), "host: "),
             (|spec| spec.blade = "pnr".into(), "blade: token"),
             (|spec| spec.host = "Games".into(), "host: "),
             (|spec| spec.host = "a;b".into(), "host: "),
@@ -399,7 +496,12 @@ mod tests {
                 .insert(Audience::Users, "198.51.100.21:80".parse().unwrap());
         };
         assert_eq!(state(&moved), AccessState::Approved);
-        let others: [&dyn Fn(&mut RouteSpec); 4] = [
+        let others: [&dyn Fn(&mut RouteSpec); 5] = [
+            &|spec| {
+                spec.access
+                    .values_mut()
+                    .for_each(|wish| wish.description = "Phishing".into())
+            },
             &|spec| spec.path = "/other".into(),
             &|spec| spec.host = "other.example.org".into(),
             &|spec| spec.port = 81,
@@ -438,14 +540,15 @@ mod tests {
             decide(actor, &route(state), Audience::Users, &request, now)
         };
         let admin = actor(Role::Administrator);
-        let same_name = Actor {
-            name: "Requester".into(),
+        // another token of the same person
+        let own = Actor {
+            person: actor(Role::Requester).person,
             ..admin.clone()
         };
         let pending = AccessState::Pending;
         assert!(decide(&admin, pending, Decision::Approve).is_ok());
         assert!(matches!(
-            decide(&same_name, pending, Decision::Approve),
+            decide(&own, pending, Decision::Approve),
             Err(Denied::Forbidden(_))
         ));
         assert!(matches!(
@@ -493,5 +596,100 @@ mod tests {
         assert!(decided(pending, Decision::Approve, seen()).is_ok());
         let blind = decided(pending, Decision::Approve, None).unwrap_err();
         assert!(matches!(blind, Denied::Invalid(_)), "{blind:?}");
+    }
+
+    #[test]
+    fn a_decision_binds_the_state_that_was_seen() {
+        let now = Timestamp::UNIX_EPOCH;
+        let admin = actor(Role::Administrator);
+        let decided = |state, revision| {
+            let mut route = route(state);
+            route
+                .decisions
+                .values_mut()
+                .for_each(|access| access.revision = 3);
+            let request = DecisionRequest {
+                revision,
+                ..request(Decision::Approve, Some(spec().content()))
+            };
+            decide(&admin, &route, Audience::Users, &request, now)
+        };
+        use AccessState::{Pending, Refused, Withdrawn};
+        // a page of before another administrator's decision, and one that is sent again
+        for (state, revision) in [
+            (Refused, Some(2)),
+            (Withdrawn, Some(2)),
+            (Pending, Some(2)),
+            (Refused, None),
+            (Withdrawn, None),
+        ] {
+            let denied = decided(state, revision).unwrap_err();
+            let Denied::Conflict(refusal) = denied else {
+                panic!("{denied:?}");
+            };
+            assert_eq!(
+                refusal.field.as_deref(),
+                Some("revision"),
+                "{state} {revision:?}"
+            );
+        }
+        for (state, revision) in [
+            (Pending, None),
+            (Pending, Some(3)),
+            (Refused, Some(3)),
+            (Withdrawn, Some(3)),
+        ] {
+            let access = decided(state, revision).unwrap();
+            assert_eq!((access.state, access.revision), (AccessState::Approved, 4));
+        }
+    }
+
+    #[test]
+    fn each_change_of_an_access_is_another_revision() {
+        let route = route(AccessState::Approved);
+        let revision = |change: &dyn Fn(&mut RouteSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            changed(&route, &spec, "Requester", Timestamp::UNIX_EPOCH)[&Audience::Users].revision
+        };
+        assert_eq!(revision(&|_| ()), 0);
+        // another address is not another access
+        let moved = |spec: &mut RouteSpec| {
+            let target = "198.51.100.21:80".parse().unwrap();
+            spec.targets.insert(Audience::Users, target);
+        };
+        assert_eq!(revision(&moved), 0);
+        assert_eq!(revision(&|spec| spec.port = 81), 1);
+        assert_eq!(revision(&|spec| justify(spec, "another reason")), 1);
+        let off = |spec: &mut RouteSpec| {
+            spec.access
+                .values_mut()
+                .for_each(|wish| wish.enabled = false);
+        };
+        assert_eq!(revision(&off), 1);
+    }
+
+    #[test]
+    fn who_changes_a_route_does_not_decide_on_it_either() {
+        let other = Actor {
+            person: "eve".into(),
+            ..actor(Role::Requester)
+        };
+        let route = change(
+            &other,
+            route(AccessState::Pending),
+            spec(),
+            Timestamp::UNIX_EPOCH,
+        );
+        let route = route.unwrap();
+        let judge = |person: &str| {
+            let judge = Actor {
+                person: person.into(),
+                ..actor(Role::Administrator)
+            };
+            is_own(&judge, &route)
+        };
+        assert!(judge("eve") && judge(&actor(Role::Requester).person));
+        assert!(!judge("ada"));
     }
 }

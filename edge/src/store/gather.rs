@@ -77,12 +77,28 @@ impl Writer {
 }
 
 /// Does changes in one transaction. An error is one of the transaction: then none of them is written.
+///
+/// A connection on which a transaction failed is closed: SQLite ends a transaction by itself where the disk is full
+/// (<https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>), and what the connection counts as open is
+/// not any more.
 async fn write(
     pool: &SqlitePool,
     jobs: impl Iterator<Item = Job>,
 ) -> Result<Vec<Answer>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let written = write_on(&mut connection, jobs).await;
+    if written.is_err() {
+        drop(connection.detach());
+    }
+    written
+}
+
+async fn write_on(
+    connection: &mut SqliteConnection,
+    jobs: impl Iterator<Item = Job>,
+) -> Result<Vec<Answer>, sqlx::Error> {
     // the lock from the beginning: one who reads first and then writes may find that somebody else wrote
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut answers = Vec::new();
     for job in jobs {
         let mut savepoint = transaction.begin().await?;

@@ -1,0 +1,84 @@
+//! Whether the edge does its work: NGINX runs and answers, it knows all routes, and the database takes changes.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is known of the edge's health. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    nginx: Result<(), String>,
+    routes: Result<(), String>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let not_yet = || Err("not known yet".to_owned());
+        Self {
+            nginx: not_yet(),
+            routes: not_yet(),
+        }
+    }
+}
+
+/// What is wrong with the edge; empty: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|fault| writeln!(f, "{fault}"))
+    }
+}
+
+impl Health {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether NGINX runs and answers.
+    pub fn set_nginx(&self, state: Result<(), String>) {
+        self.known().nginx = state;
+    }
+
+    /// Says whether NGINX was told all routes.
+    pub fn set_routes(&self, state: Result<(), String>) {
+        self.known().routes = state;
+    }
+
+    /// What is wrong, with what is found of the database now.
+    pub fn faults(&self, database: Result<(), String>) -> Faults {
+        let known = self.known();
+        let parts = [
+            ("nginx", known.nginx.clone()),
+            ("routes", known.routes.clone()),
+            ("database", database),
+        ];
+        let faults = parts.into_iter().filter_map(|(part, state)| {
+            let error = state.err()?;
+            Some(format!("{part}: {error}"))
+        });
+        Faults(faults.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_that_fails_is_named() {
+        let health = Health::default();
+        health.set_nginx(Ok(()));
+        health.set_routes(Err("2 of 10 do not fit".to_owned()));
+        let faults = health.faults(Err("full".to_owned()));
+        assert_eq!(
+            faults.to_string(),
+            "routes: 2 of 10 do not fit\ndatabase: full\n"
+        );
+        health.set_routes(Ok(()));
+        assert_eq!(health.faults(Ok(())), Faults::default());
+    }
+}

@@ -1,0 +1,112 @@
+//! Room for one more: in NGINX' memory for routes, and on the disk. What does not fit is refused before it is written, so that one
+//! holder's session routes are never a reason for which another blade's routes are not served.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::SqliteConnection;
+
+use super::{StoreError, number};
+
+/// What the smallest session route takes of the memory, in bytes: an entry for each audience.
+const SMALLEST: u64 = 512;
+/// The least that stays free on the database's disk, in bytes: for withdrawals, revocations and renewals.
+const RESERVE: u64 = 16 * 1024 * 1024;
+
+/// How much room there is. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// Bytes of NGINX' memory for routes.
+    memory: Arc<AtomicU64>,
+    folder: Arc<PathBuf>,
+}
+
+impl Room {
+    /// Room beside a database; its memory has no limit until one is known.
+    pub(super) fn beside(database: &Path) -> Self {
+        let folder = database.parent().unwrap_or(Path::new("/")).to_owned();
+        Self {
+            memory: Arc::new(AtomicU64::new(u64::MAX)),
+            folder: Arc::new(folder),
+        }
+    }
+
+    pub(super) fn set_memory(&self, mib: u32) {
+        let bytes = u64::from(mib) * 1024 * 1024;
+        self.memory.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What entries can have of the memory: NGINX needs some of it to manage the rest.
+    fn usable(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed) / 16 * 15
+    }
+
+    /// What session routes can have together: the rest is for lasting routes alone.
+    fn for_sessions(&self) -> u64 {
+        self.usable() / 4 * 3
+    }
+
+    /// Checks, after a route was written, that all fit.
+    pub(super) async fn check_routes(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StoreError> {
+        let (routes, sessions) = taken(connection).await?;
+        self.check_disk()?;
+        match routes.saturating_add(sessions) <= self.usable() {
+            true => Ok(()),
+            false => Err(StoreError::MemoryFull),
+        }
+    }
+
+    /// Checks, after a session route was written, that all fit.
+    pub(super) async fn check_sessions(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StoreError> {
+        let (routes, sessions) = taken(connection).await?;
+        self.check_disk()?;
+        let fits =
+            sessions <= self.for_sessions() && routes.saturating_add(sessions) <= self.usable();
+        match fits {
+            true => Ok(()),
+            false => Err(StoreError::MemoryFull),
+        }
+    }
+
+    /// Checks, after a delegation was written, that as many session routes as all delegations allow fit if they are small.
+    pub(super) async fn check_limits(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StoreError> {
+        let limits = sqlx::query_scalar("SELECT coalesce(sum(most), 0) FROM delegations");
+        let limits = number(limits.fetch_one(connection).await?)?;
+        let most = self.for_sessions() / SMALLEST;
+        match limits <= most {
+            true => Ok(()),
+            false => Err(StoreError::LimitsFull { limits, most }),
+        }
+    }
+
+    /// Checks that the disk has room for what is not needed to run.
+    pub(super) fn check_disk(&self) -> Result<(), StoreError> {
+        let free = rustix::fs::statvfs(&*self.folder)
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        match free {
+            Ok(free) if free < RESERVE => Err(StoreError::DiskFull {
+                free_mib: free / 1024 / 1024,
+            }),
+            // one that does not say is asked by writing
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes that routes and session routes take of the memory.
+async fn taken(connection: &mut SqliteConnection) -> Result<(u64, u64), StoreError> {
+    let taken: (i64, i64) = sqlx::query_as("SELECT routes, sessions FROM memory")
+        .fetch_one(connection)
+        .await?;
+    Ok((number(taken.0)?, number(taken.1)?))
+}

@@ -219,4 +219,46 @@ mod tests {
         insert(&writer, 2).await.unwrap();
         assert_eq!(seen(&pool).await, [2]);
     }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("x.sqlite"))
+            .create_if_missing(true)
+            // SQLite says "database or disk is full" there, as it does on a full disk, and ends the transaction
+            .pragma("max_page_count", "40");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_with(options)
+            .await
+            .unwrap();
+        let made = sqlx::query("CREATE TABLE seen (data BLOB)");
+        made.execute(&pool).await.unwrap();
+        let writer = Writer::start(pool.clone());
+        let insert = async |size: i64| {
+            let written = writer.write(move |connection| {
+                Box::pin(async move {
+                    let insert = sqlx::query("INSERT INTO seen VALUES (zeroblob(?))").bind(size);
+                    insert.execute(connection).await?;
+                    Ok(())
+                })
+            });
+            written.await
+        };
+        for _ in 0..5 {
+            while insert(20_000).await.is_ok() {}
+            // each connection of the pool meets it, more than once
+            for _ in 0..6 {
+                insert(20_000).await.unwrap_err();
+            }
+            sqlx::query("DELETE FROM seen")
+                .execute(&pool)
+                .await
+                .unwrap();
+            for _ in 0..20 {
+                insert(10).await.unwrap();
+            }
+        }
+    }
 }

@@ -110,3 +110,94 @@ async fn taken(connection: &mut SqliteConnection) -> Result<(u64, u64), StoreErr
         .await?;
     Ok((number(taken.0)?, number(taken.1)?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+    use mkys_edge_client::{AccessState, Audience, Route, RouteSpec, Wish};
+    use uuid::Uuid;
+
+    use crate::policy::undecided;
+    use crate::store::{Store, StoreError};
+
+    fn route(number: u128, requester: &str) -> Route {
+        let wish = Wish {
+            enabled: true,
+            justification: "games".into(),
+            description: String::new(),
+        };
+        Route {
+            id: Uuid::from_u128(number),
+            spec: RouteSpec {
+                blade: "games".into(),
+                service: "site".into(),
+                port: 80,
+                host: format!("h{number}.example.org"),
+                path: "/".into(),
+                targets: BTreeMap::new(),
+                access: [(Audience::Users, wish)].into(),
+            },
+            requester: requester.into(),
+            people: Vec::new(),
+            decisions: [(Audience::Users, undecided(AccessState::Pending))].into(),
+        }
+    }
+
+    async fn taken(store: &Store) -> i64 {
+        let taken = sqlx::query_scalar("SELECT routes FROM memory");
+        taken.fetch_one(&store.pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_refused_before_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("edge.sqlite"))
+            .await
+            .unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        store.insert(&route(1, "one"), now).await.unwrap();
+        assert_eq!(taken(&store).await, 512);
+        // a route that moves takes what its new place takes
+        let moved = store.change(Uuid::from_u128(1), "one", now, |mut route| {
+            route.spec.path = format!("/{}", "a".repeat(400));
+            Ok(route)
+        });
+        moved.await.unwrap();
+        assert_eq!(taken(&store).await, 2_048);
+        store.room.memory.store(2_500, super::Ordering::Relaxed);
+        let refused = store.insert(&route(2, "one"), now).await;
+        assert!(
+            matches!(refused, Err(StoreError::MemoryFull)),
+            "{refused:?}"
+        );
+        assert_eq!(store.routes().await.unwrap().len(), 1);
+        assert_eq!(taken(&store).await, 2_048);
+    }
+
+    #[tokio::test]
+    async fn a_token_floods_no_administrator() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("edge.sqlite"))
+            .await
+            .unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let all = (0..501).map(|number| {
+            let (store, route) = (store.clone(), route(number, "one"));
+            tokio::spawn(async move { store.insert(&route, now).await.is_ok() })
+        });
+        let mut taken = 0;
+        for one in all.collect::<Vec<_>>() {
+            taken += usize::from(one.await.unwrap());
+        }
+        assert_eq!(taken, 500);
+        let refused = store.insert(&route(600, "one"), now).await;
+        assert!(
+            matches!(refused, Err(StoreError::TooManyPending(500))),
+            "{refused:?}"
+        );
+        store.insert(&route(601, "other"), now).await.unwrap();
+    }
+}

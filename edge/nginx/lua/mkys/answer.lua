@@ -85,8 +85,13 @@ function _M.hand_on(upstream, lines, status)
             table.insert(fields[plain], value)
         end
     end
-    for _, field in pairs(fields) do
-        ngx.header[field.name] = #field > 1 and { unpack(field) } or field[1]
+    for plain, field in pairs(fields) do
+        local value = #field > 1 and { unpack(field) } or field[1]
+        if plain == "www-authenticate" and #field > 1 then
+            -- NGINX keeps one of these; it is a list (RFC 9110, section 11.6.1)
+            value = table.concat(field, ", ")
+        end
+        ngx.header[field.name] = value
     end
     ngx.status = status
     local has_body = status ~= 204 and status ~= 304

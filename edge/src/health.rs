@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::nginx;
+
 /// What is known of the edge's health. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Known>>);
@@ -10,6 +12,8 @@ pub struct Health(Arc<Mutex<Known>>);
 #[derive(Debug)]
 struct Known {
     nginx: Result<(), String>,
+    /// The master that was found last.
+    master: Option<i32>,
     routes: Result<(), String>,
 }
 
@@ -18,6 +22,7 @@ impl Default for Known {
         let not_yet = || Err("not known yet".to_owned());
         Self {
             nginx: not_yet(),
+            master: None,
             routes: not_yet(),
         }
     }
@@ -43,6 +48,11 @@ impl Health {
         self.known().nginx = state;
     }
 
+    /// Says which process NGINX' master is: one that is gone since is no health.
+    pub fn set_master(&self, master: Option<i32>) {
+        self.known().master = master;
+    }
+
     /// Says whether NGINX was told all routes.
     pub fn set_routes(&self, state: Result<(), String>) {
         self.known().routes = state;
@@ -51,8 +61,13 @@ impl Health {
     /// What is wrong, with what is found of the database now.
     pub fn faults(&self, database: Result<(), String>) -> Faults {
         let known = self.known();
+        let gone = known.master.is_some_and(|master| !nginx::is_master(master));
+        let nginx = match gone {
+            true => Err("its master is gone, and it is about to be started again".to_owned()),
+            false => known.nginx.clone(),
+        };
         let parts = [
-            ("nginx", known.nginx.clone()),
+            ("nginx", nginx),
             ("routes", known.routes.clone()),
             ("database", database),
         ];
@@ -80,5 +95,13 @@ mod tests {
         );
         health.set_routes(Ok(()));
         assert_eq!(health.faults(Ok(())), Faults::default());
+        // this process is no NGINX
+        health.set_master(std::process::id().try_into().ok());
+        assert!(
+            health
+                .faults(Ok(()))
+                .to_string()
+                .starts_with("nginx: its master is gone")
+        );
     }
 }

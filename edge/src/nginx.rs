@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::settings::Settings;
 use configuration::Configuration;
+pub(crate) use processes::is_master;
 pub use supervisor::Supervisor;
 
 /// How long NGINX may take to start, or to take a new configuration.

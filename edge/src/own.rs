@@ -61,9 +61,12 @@ impl Own {
     }
 }
 
-/// Whether an address is one of this machine's: nothing can be bound to another one.
+/// Whether an address is one of this machine's: nothing can be bound to another one. Where anything can (`net.ipv4.ip_nonlocal_bind`), as an
+/// address that is nobody's shows, only loopback is known to be.
 fn is_local(ip: Ipv4Addr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
+    const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    let binds = |ip: Ipv4Addr| UdpSocket::bind((ip, 0)).is_ok();
+    ip.is_loopback() || (binds(ip) && !binds(NOBODYS))
 }
 
 #[cfg(test)]

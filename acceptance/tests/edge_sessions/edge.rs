@@ -291,13 +291,21 @@ impl Edge {
         let own = self.state("").display().to_string();
         let all = std::fs::read_dir("/proc").unwrap();
         let pids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-        let mut masters: Vec<i32> = pids
+        let titled: Vec<i32> = pids
             .filter(|pid| {
                 let title = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 let title = String::from_utf8_lossy(&title);
                 title.starts_with("nginx: master") && title.contains(&own)
             })
             .collect();
+        // a worker has its master's title at first
+        let parent = |pid: &i32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            line.trim().parse().ok()
+        };
+        let is_master = |pid: &i32| parent(pid).is_none_or(|parent| !titled.contains(&parent));
+        let mut masters: Vec<i32> = titled.iter().copied().filter(is_master).collect();
         masters.sort_unstable();
         masters
     }
@@ -320,9 +328,8 @@ impl Edge {
 
     /// Kills NGINX with its workers at once.
     pub(crate) fn kill_nginx(&self) {
-        let (master, workers) = self.nginx();
-        kill(master);
-        workers.into_iter().for_each(kill);
+        let (masters, workers) = self.nginx();
+        masters.into_iter().chain(workers).for_each(kill);
     }
 
     /// Kills NGINX' workers at once.
@@ -330,18 +337,17 @@ impl Edge {
         self.nginx().1.into_iter().for_each(kill);
     }
 
-    /// NGINX' master and its workers.
-    pub(crate) fn nginx(&self) -> (i32, Vec<i32>) {
-        let file = self.folder.path().join("state/nginx.pid");
-        let master = std::fs::read_to_string(file).unwrap();
-        let master = master.trim();
-        let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
-        let workers = workers.unwrap_or_default();
-        let workers = workers.split_whitespace();
-        (
-            master.parse().unwrap(),
-            workers.map(|pid| pid.parse().unwrap()).collect(),
-        )
+    /// NGINX' masters, one if all is well, and their workers.
+    pub(crate) fn nginx(&self) -> (Vec<i32>, Vec<i32>) {
+        let masters = self.masters();
+        let workers = masters.iter().map(|master| {
+            let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+            workers.unwrap_or_default()
+        });
+        let workers: Vec<_> = workers.collect();
+        let workers = workers.iter().flat_map(|pids| pids.split_whitespace());
+        let workers = workers.map(|pid| pid.parse().unwrap()).collect();
+        (masters, workers)
     }
 }
 

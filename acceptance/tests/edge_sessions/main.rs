@@ -13,6 +13,7 @@ mod access;
 mod activity;
 mod crash;
 mod edge;
+mod kills;
 mod lease;
 mod many;
 mod meaning;

@@ -177,6 +177,7 @@ async fn what_flows_ends_when_its_route_is_withdrawn() {
     // those of the other audience go on
     let mut stays = Visitor::get(edge.devops, &path("down")).await;
     stays.hears("begun").await;
+    assert_eq!(edge.temporary_files(), 0);
 
     edge.decide(&stage.route, Audience::Users, Decision::Withdraw)
         .await;
@@ -191,7 +192,6 @@ async fn what_flows_ends_when_its_route_is_withdrawn() {
         .expect("the upload goes on")
         .unwrap();
     stays.hears(&"x".repeat(1_000)).await;
-    assert_eq!(edge.temporary_files(), 0);
 
     // the same where a session route ends, or is not renewed
     edge.decide(&stage.route, Audience::Users, Decision::Approve)

@@ -47,7 +47,12 @@ pub(super) fn find(state: &Path) -> Found {
 }
 
 fn sort(all: &[Process], written: Option<i32>) -> Found {
-    let mut masters = all.iter().filter(|one| one.is_master).map(|one| one.pid);
+    let is_master = |pid: i32| all.iter().any(|one| one.pid == pid && one.is_master);
+    // a worker has its master's title until it has given itself another one
+    let masters = all
+        .iter()
+        .filter(|one| one.is_master && !is_master(one.parent));
+    let mut masters = masters.map(|one| one.pid);
     let first = masters.clone().min();
     let master = masters.find(|pid| Some(*pid) == written).or(first);
     let mut found = Found {
@@ -55,7 +60,7 @@ fn sort(all: &[Process], written: Option<i32>) -> Found {
         ..Found::default()
     };
     for process in all.iter().filter(|one| Some(one.pid) != master) {
-        match !process.is_master && Some(process.parent) == master {
+        match Some(process.parent) == master {
             true => found.workers.push(process.pid),
             false => found.strays.push(process.pid),
         }
@@ -96,7 +101,7 @@ fn process(pid: i32, known: &[Option<(u64, u64)>; 2]) -> Option<Process> {
 }
 
 /// Whether a process that was found still runs: its id may be another's by now.
-pub(super) fn is_master(pid: i32) -> bool {
+pub(crate) fn is_master(pid: i32) -> bool {
     let title = fs::read(format!("/proc/{pid}/cmdline"));
     title.is_ok_and(|title| title.starts_with(b"nginx: master process"))
 }
@@ -147,7 +152,9 @@ mod tests {
             workers: workers.into(),
             strays: strays.into(),
         };
-        let cases: [(&[Process], Option<i32>, Found); 5] = [
+        let young = process(12, 10, true);
+        let cases: [(&[Process], Option<i32>, Found); 6] = [
+            (&[young, one, of_one], None, found(Some(10), &[12, 11], &[])),
             (&[], Some(10), found(None, &[], &[])),
             (&[one, of_one], Some(10), found(Some(10), &[11], &[])),
             // a lost pid file

@@ -63,6 +63,7 @@ impl Supervisor {
             look.tick().await;
             if !self.master.is_some_and(processes::is_master) {
                 self.restore().await;
+                self.health.set_master(self.master);
             }
             if asked.elapsed() >= ASK {
                 asked = Instant::now();
@@ -84,6 +85,9 @@ impl Supervisor {
             return;
         }
         tracing::warn!(master = known, "NGINX does not run; starting it");
+        self.health.set_routes(Err(
+            "NGINX has just been started, and is about to be told".to_owned()
+        ));
         let ensured = self.nginx.ensure().await;
         self.reachable = Instant::now();
         match ensured {

@@ -1,10 +1,10 @@
--- Which edge this is, in one row that is written when the database is opened first: another edge that answers is another one.
+-- The edge's identity, in one row that is written when the database is first opened.
 CREATE TABLE edge (
     id      TEXT NOT NULL,
     checked TEXT -- when a change was last tried, to see that the database takes one
 ) STRICT;
 
--- Whose a token is: nobody decides on what they asked for, by whichever of their tokens.
+-- The owner of a token: a person does not decide on an own request, by any of their tokens.
 ALTER TABLE tokens ADD COLUMN person TEXT NOT NULL DEFAULT '';
 UPDATE tokens SET person = name;
 
@@ -12,7 +12,7 @@ UPDATE tokens SET person = name;
 ALTER TABLE routes ADD COLUMN people TEXT NOT NULL DEFAULT '[]'; -- JSON list of persons
 UPDATE routes SET people = json_array(requester);
 
--- What the portal says of a service: a part of what is approved, as a justification is not.
+-- The portal's public text for the service: part of the approval, unlike the justification.
 ALTER TABLE accesses ADD COLUMN description TEXT NOT NULL DEFAULT '';
 -- One more with each change: who decides says which one was seen.
 ALTER TABLE accesses ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;

@@ -1,11 +1,11 @@
-//! The clock of leases. It begins with the wall clock and goes on by the kernel's monotonic one: a wall clock that is set while the
-//! edge runs ends no lease early and keeps none too long.
+//! The clock of leases. It starts at the wall clock and advances by the kernel's monotonic clock, so that setting the wall clock while
+//! the edge runs changes no lease.
 
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock that nobody sets. Copies agree.
+/// A monotonic clock. Copies agree.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     began: Timestamp,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_passes_from_its_beginning() {
+    fn clock_ignores_the_wall_clock() {
         let clock = Clock {
             began: Timestamp::UNIX_EPOCH,
             since: Instant::now(),

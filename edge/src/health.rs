@@ -1,11 +1,11 @@
-//! Whether the edge does its work: NGINX runs and answers, it knows all routes, and the database takes changes.
+//! The edge's health: NGINX runs and answers, it was told all routes, and the database takes changes.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::nginx;
 
-/// What is known of the edge's health. Cheap to clone.
+/// Shared health of the edge's parts. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Known>>);
 
@@ -28,7 +28,7 @@ impl Default for Known {
     }
 }
 
-/// What is wrong with the edge; empty: nothing.
+/// Faults of the edge, one line each; empty when it is healthy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(pub Vec<String>);
 
@@ -43,22 +43,22 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether NGINX runs and answers.
+    /// Sets whether NGINX runs and answers.
     pub fn set_nginx(&self, state: Result<(), String>) {
         self.known().nginx = state;
     }
 
-    /// Says which process NGINX' master is: one that is gone since is no health.
+    /// Sets the process id of NGINX' master; a master that has died since is a fault.
     pub fn set_master(&self, master: Option<i32>) {
         self.known().master = master;
     }
 
-    /// Says whether NGINX was told all routes.
+    /// Sets whether NGINX was told all routes.
     pub fn set_routes(&self, state: Result<(), String>) {
         self.known().routes = state;
     }
 
-    /// What is wrong, with what is found of the database now.
+    /// Returns the faults, with the state of the database as given.
     pub fn faults(&self, database: Result<(), String>) -> Faults {
         let known = self.known();
         let gone = known.master.is_some_and(|master| !nginx::is_master(master));
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_that_fails_is_named() {
+    fn failing_parts_are_named() {
         let health = Health::default();
         health.set_nginx(Ok(()));
         health.set_routes(Err("2 of 10 do not fit".to_owned()));

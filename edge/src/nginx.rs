@@ -104,7 +104,7 @@ impl NginxProcess {
     }
 
     /// Makes NGINX run by the present settings: started, or reloaded when they changed, or left
-    /// alone. Whatever else serves from this state is ended first.
+    /// alone. Strays of this state are ended first.
     ///
     /// # Errors
     ///

@@ -1,5 +1,4 @@
-//! Addresses of the edge's own machine, which no route leads to by accident: its API would be open to visitors, or a request would go
-//! round in circles.
+//! Addresses of the edge's own machine. A route to them could open the API to visitors, or loop.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
@@ -61,12 +60,12 @@ impl Own {
     }
 }
 
-/// Whether an address is one of this machine's: nothing can be bound to another one. Where anything can (`net.ipv4.ip_nonlocal_bind`), as an
-/// address that is nobody's shows, only loopback is known to be.
+/// Returns whether an address is local, by binding to it. Where any address can be bound (`net.ipv4.ip_nonlocal_bind`), which a
+/// documentation address shows, only loopback is taken for local.
 fn is_local(ip: Ipv4Addr) -> bool {
-    const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    const DOCUMENTATION: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
     let binds = |ip: Ipv4Addr| UdpSocket::bind((ip, 0)).is_ok();
-    ip.is_loopback() || (binds(ip) && !binds(NOBODYS))
+    ip.is_loopback() || (binds(ip) && !binds(DOCUMENTATION))
 }
 
 #[cfg(test)]
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edge_itself_is_no_target() {
+    fn own_addresses_are_refused() {
         let sockets = ["127.0.0.1:8600", "0.0.0.0:80", "192.0.2.3:443"];
         let own = Own {
             sockets: sockets.map(|socket| socket.parse().unwrap()).into(),
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machines_addresses_are_known() {
+    fn local_addresses_are_recognised() {
         assert!(is_local(Ipv4Addr::LOCALHOST));
         // a documentation address
         assert!(!is_local(Ipv4Addr::new(192, 0, 2, 77)));

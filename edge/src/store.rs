@@ -72,7 +72,7 @@ pub enum StoreError {
         /// How many fit.
         most: u64,
     },
-    /// The disk has no room for what is not needed to run.
+    /// The disk is nearly full; only changes that free or keep are taken.
     #[error("the disk of the edge's database is nearly full: {free_mib} MiB are left")]
     DiskFull {
         /// MiB that are left.

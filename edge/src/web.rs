@@ -49,7 +49,7 @@ pub struct Parts {
     pub uses: Uses,
     /// The clock of leases.
     pub clock: Clock,
-    /// What is known of the edge's health.
+    /// Health of the edge's parts.
     pub health: Health,
     /// What no route leads to.
     pub own: Own,

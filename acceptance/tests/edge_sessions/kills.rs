@@ -1,6 +1,6 @@
-//! Whatever is killed while changes are under way: what was acknowledged is served, by one NGINX, and nothing else is.
+//! Random kills under changes: exactly the acknowledged changes are served, by one NGINX.
 //!
-//! What is killed is drawn from `SEED`, which is printed; `N` says how many times.
+//! `SEED` draws the victims and is printed; `N` is the number of kills.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use crate::edge::{PREFIX, Stage, kill, path, spec, until};
 use crate::service::Service;
 use crate::visitor::{is_at, visit};
 
-/// Numbers that look like chance (Knuth's MMIX).
+/// A linear congruential generator (Knuth's MMIX).
 struct Chance(u64);
 
 impl Chance {
@@ -46,7 +46,7 @@ async fn change(stage: &Stage, name: &str, target: Option<&Service>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_is_served_whatever_is_killed() {
+async fn random_kills_lose_no_acknowledged_change() {
     let by_time = || {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.map(|now| now.as_secs()).unwrap_or_default()

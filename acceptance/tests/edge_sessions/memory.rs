@@ -1,4 +1,4 @@
-//! NGINX' memory for routes: what it is told is in it, and what does not fit is refused before it is written.
+//! NGINX' memory for routes: a changed size loses nothing, and a full one refuses before the write.
 
 use mkys_edge_client::{Audience, Decision, EdgeError, SessionSpec};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::service::Service;
 use crate::visitor::{Socket, is_at, visit};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_size_of_memory_loses_no_route_and_no_websocket() {
+async fn changed_memory_size_loses_nothing() {
     let mut stage = Stage::new(&[Audience::Users]).await;
     let game = Service::start("a game").await;
     let put = async |stage: &Stage, ttl_s| {
@@ -68,11 +68,11 @@ async fn another_size_of_memory_loses_no_route_and_no_websocket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_memory_is_the_holders_own_trouble() {
+async fn full_memory_refuses_only_new_sessions() {
     let stage = Stage::with(&[Audience::Users], json!({ "routes_mib": 1 })).await;
     let (edge, users) = (&stage.edge, stage.edge.users);
     let game = Service::start("a game").await;
-    // what is delegated is known to fit, if it is small
+    // the sum of limits fits, for short paths
     let big = edge.delegate(&stage.route, "big", 1_000).await;
     let refused = edge.try_delegate(&stage.route, "more", 1_000).await;
     let Err(EdgeError::Conflict { refusal }) = refused else {
@@ -102,7 +102,7 @@ async fn a_full_memory_is_the_holders_own_trouble() {
     );
     assert!(held > 300, "{held}");
     assert_eq!(big.sessions().await.unwrap().len(), held);
-    // what is held is renewed and replaced
+    // sessions that stand are renewed and replaced
     let again = SessionSpec {
         ttl_s: 300,
         ..at(7)
@@ -133,7 +133,7 @@ async fn a_full_memory_is_the_holders_own_trouble() {
     })
     .await;
     assert_eq!(visit(users, "/nothing").await.0, 404);
-    // what is given back is there for the next
+    // freed memory is used again
     big.delete_session("g0").await.unwrap();
     big.put_session("next", &at(held)).await.unwrap();
 }

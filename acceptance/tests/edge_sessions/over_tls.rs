@@ -106,7 +106,7 @@ async fn a_websocket_carries_much_both_ways_and_ends_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn visitors_without_tls_are_sent_on() {
+async fn plain_visitors_are_redirected() {
     let authority = Authority::new("a university").unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let plain = free.local_addr().unwrap();

@@ -124,7 +124,7 @@ async fn send(stage: &Stage, method: &str, body: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_service_has_read_is_sent_once_more_at_most() {
+async fn read_requests_are_sent_twice_at_most() {
     let stage = Stage::new(&[Audience::Users]).await;
     for (method, body, times) in [
         ("GET", "", 2),
@@ -146,7 +146,7 @@ async fn what_a_service_has_read_is_sent_once_more_at_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_cannot_be_handed_on_is_asked_for_once() {
+async fn broken_answers_are_requested_once() {
     let stage = Stage::new(&[Audience::Users]).await;
     let large = format!("HTTP/1.1 200 OK\r\nX-Big: {}\r\n\r\n", "x".repeat(40_000));
     for says in [
@@ -164,7 +164,7 @@ async fn an_answer_that_cannot_be_handed_on_is_asked_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_waits_for_a_service_that_is_replaced() {
+async fn large_bodies_wait_for_a_replaced_service() {
     let stage = Stage::new(&[Audience::Users]).await;
     let socket = vacant();
     leads_to(&stage, socket.local_addr().unwrap()).await;

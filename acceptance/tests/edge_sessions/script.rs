@@ -1,4 +1,4 @@
-//! A service that does what its story says, and visitors that say and hear every byte.
+//! A scripted service, and visitors that send and receive raw bytes.
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Reads the head of one request on each connection, and goes on as is said.
+    /// Reads the head of one request on each connection, then runs the script.
     pub(crate) async fn start<F: Future<Output = ()> + Send + 'static>(
         each: impl Fn(TcpStream) -> F + Send + Sync + 'static,
     ) -> Self {
@@ -31,7 +31,7 @@ impl Script {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (log, each) = (Arc::clone(&log), Arc::clone(&each));
                 tokio::spawn(async move {
-                    // a connection without a request is the edge that looks whether somebody listens
+                    // the edge's probe of the port sends no request
                     if let Ok(head) = head(&mut stream).await {
                         log.lock().unwrap().push(head);
                         each(stream).await;

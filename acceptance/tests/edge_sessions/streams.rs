@@ -1,4 +1,4 @@
-//! Answers and bodies pass as they come, whole, and past the disk; and they end with their route.
+//! Answers and bodies stream without temporary files, and end with their route.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn drips(head: &'static str, go_on: Arc<Notify>) -> Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_kind_of_answer_comes_as_it_is_sent() {
+async fn answers_stream_in_each_framing() {
     let stage = Stage::new(&[Audience::Users]).await;
     for (name, head) in [
         (
@@ -48,7 +48,7 @@ async fn each_kind_of_answer_comes_as_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_reaches_the_service_while_it_is_sent() {
+async fn bodies_stream_to_the_service() {
     let stage = Stage::new(&[Audience::Users]).await;
     let service = Script::start(|mut stream| async move {
         let mut part = vec![0; 30_000];
@@ -75,7 +75,7 @@ async fn a_body_reaches_the_service_while_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_arrives_whole_in_either_framing() {
+async fn bodies_arrive_whole_in_each_framing() {
     let stage = Stage::new(&[Audience::Users]).await;
     let service = Script::start(|mut stream| async move {
         // a small one has a length; a large one in chunks comes in chunks
@@ -109,7 +109,7 @@ async fn a_body_arrives_whole_in_either_framing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heads_may_be_large_in_both_directions() {
+async fn large_heads_pass_both_ways() {
     let stage = Stage::new(&[Audience::Users]).await;
     for size in [4_200, 20_000] {
         let long = "x".repeat(size);
@@ -142,7 +142,7 @@ async fn floods() -> Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_flows_ends_when_its_route_is_withdrawn() {
+async fn withdrawal_ends_open_streams() {
     let stage = Stage::new(&Audience::ALL).await;
     let (edge, users) = (&stage.edge, stage.edge.users);
     let download = floods().await;

@@ -1,4 +1,4 @@
-//! There is one NGINX, whatever was killed or lost: what was withdrawn is served by none, and what was approved by one.
+//! The supervisor keeps exactly one NGINX, after any kill and any lost file.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ async fn withdrawn_everywhere(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_nginx_whose_pid_file_is_lost_is_found() {
+async fn nginx_with_lost_pid_file_is_found() {
     let mut stage = Stage::new(&[Audience::Users]).await;
     let master = one(&stage).await;
     let file = stage.edge.state("nginx.pid");
@@ -54,7 +54,7 @@ async fn an_nginx_whose_pid_file_is_lost_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_master_leaves_nothing_that_serves_on() {
+async fn killed_master_leaves_no_server() {
     let mut stage = Stage::new(&[Audience::Users]).await;
     // while mkys-edge runs, and while it does not
     for is_running in [true, false] {
@@ -78,7 +78,7 @@ async fn a_killed_master_leaves_nothing_that_serves_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_nginx_that_is_gone_is_started_again() {
+async fn dead_nginx_is_restarted() {
     let stage = Stage::new(&[Audience::Users]).await;
     let game = Service::start("a game").await;
     stage
@@ -102,7 +102,7 @@ async fn an_nginx_that_is_gone_is_started_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_says_that_nginx_is_gone() {
+async fn health_names_a_dead_nginx() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("nginx");
     std::os::unix::fs::symlink("/usr/sbin/nginx", &program).unwrap();
@@ -130,7 +130,7 @@ async fn health_says_that_nginx_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_nginx_without_its_control_socket_is_replaced() {
+async fn lost_control_socket_restarts_nginx() {
     let stage = Stage::new(&[Audience::Users]).await;
     let master = one(&stage).await;
     std::fs::remove_file(stage.edge.control()).unwrap();
@@ -143,7 +143,7 @@ async fn an_nginx_without_its_control_socket_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_state_has_one_service() {
+async fn second_serve_on_a_state_is_refused() {
     let stage = Stage::new(&[Audience::Users]).await;
     let api = stage.edge.api;
     stage.edge.set("/api", json!("127.0.0.1:1"));
@@ -155,7 +155,7 @@ async fn a_state_has_one_service() {
     let (is_well, said) = stage.edge.run(&["stop-nginx"]);
     assert!(!is_well && said.contains("stop it first"), "{said}");
     stage.edge.set("/api", json!(api));
-    // neither is it ended by the loss of a terminal
+    // SIGHUP does not end it
     kill_process(Pid::from_raw(stage.edge.pid()).unwrap(), Signal::HUP).unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     stage.edge.requester.token().await.unwrap();
@@ -163,7 +163,7 @@ async fn a_state_has_one_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_is_taken_is_said_and_what_serves_goes_on() {
+async fn taken_port_is_reported_and_nginx_stays() {
     let mut stage = Stage::new(&[Audience::Users]).await;
     let master = one(&stage).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -185,7 +185,7 @@ async fn a_port_that_is_taken_is_said_and_what_serves_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_portals_socket_is_nginx_alone() {
+async fn portal_socket_refuses_other_users() {
     let edge = Edge::start(json!({}), None).await;
     let asked = async |user: u32| {
         let mut command = tokio::process::Command::new("curl");

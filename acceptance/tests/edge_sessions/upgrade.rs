@@ -114,7 +114,7 @@ async fn a_handshake_that_is_refused_is_told() {
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_comes_through_with_all_that_it_says() {
+async fn refused_handshakes_pass_whole() {
     let stage = Stage::new(&[Audience::Users]).await;
     let long = "y".repeat(70_000);
     for (name, framing, body, comes) in [
@@ -164,7 +164,7 @@ async fn a_refusal_comes_through_with_all_that_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_whose_machine_vanishes_is_asked_by_the_kernel() {
+async fn service_sockets_have_tcp_keepalive() {
     let stage = Stage::new(&[Audience::Users]).await;
     let game = Service::start("a game").await;
     let put = stage.holder.put_session("g", &spec("g", &game, 600)).await;
@@ -177,7 +177,7 @@ async fn a_service_whose_machine_vanishes_is_asked_by_the_kernel() {
         .output()
         .unwrap();
     let ends = String::from_utf8(output.stdout).unwrap();
-    // the first question within half a minute: its time is what is left of that
+    // `ss` shows the time that is left until the first probe
     let timer = ends.split("timer:(keepalive,").nth(1);
     let timer = timer.unwrap_or_else(|| panic!("{ends:?}"));
     let left = timer.split(',').next().unwrap();

@@ -1,4 +1,4 @@
-//! Addresses that are no blade's: a route leads there only where a network says so of its own accord.
+//! Reserved address ranges. A route leads there only where a network of the token names the range itself.
 
 use std::net::Ipv4Addr;
 

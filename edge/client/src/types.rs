@@ -50,7 +50,7 @@ pub struct Wish {
     /// Why, for those who decide, and nobody else.
     #[serde(default)]
     pub justification: String,
-    /// What the portal says of the service to everybody. Part of what is approved.
+    /// The text of the portal's public page for the service. Part of the approval.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
 }
@@ -86,7 +86,7 @@ pub struct Access {
     /// When.
     #[serde(default)]
     pub decided_at: Option<jiff::Timestamp>,
-    /// One more with each change of what is wanted or decided for this audience.
+    /// Incremented by each change of the wish or the decision for this audience.
     #[serde(default)]
     pub revision: u64,
 }

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_tells_its_id_and_memory() {
+    fn configuration_tells_id_and_memory() {
         let one = Configuration::render(&settings(""), 32).unwrap();
         assert_eq!(id_of(&one.text), Some(&*one.id));
         assert_eq!(routes_mib_of(&one.text), Some(32));

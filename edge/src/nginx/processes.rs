@@ -1,8 +1,7 @@
-//! The processes of NGINX that serve from a state folder, whoever started them.
+//! Finds the NGINX processes of a state folder (docs/adr/0011-one-nginx.md).
 //!
-//! A pid file can be lost and a master can be killed while its workers go on. What tells a process' state is what it holds: NGINX runs in
-//! the state folder, and holds the folder's error log open. Both are compared by device and inode, so that another root file system's
-//! folder of the same name is another one.
+//! A pid file can be lost, and workers survive a killed master. A process belongs to the state folder if it runs in it or holds its error
+//! log open. Both are compared by device and inode: a folder of the same name on another root file system is another one.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -23,18 +22,18 @@ pub(super) struct Process {
     is_master: bool,
 }
 
-/// What serves from a state folder.
+/// The processes of a state folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The master to go on with.
+    /// The master to keep.
     pub(super) master: Option<i32>,
     /// Its workers.
     pub(super) workers: Vec<i32>,
-    /// What nothing can be done with but end it: workers whose master was killed, and further masters with their workers.
+    /// Processes to end: workers whose master was killed, and further masters with their workers.
     pub(super) strays: Vec<i32>,
 }
 
-/// Finds what serves from a state folder. Of several masters, the one that the pid file names is gone on with.
+/// Finds the processes of a state folder. Of several masters it keeps the one that the pid file names.
 pub(super) fn find(state: &Path) -> Found {
     let folder = fs::metadata(state).ok();
     let log = fs::metadata(state.join("error.log")).ok();

@@ -1,4 +1,4 @@
-//! Which edge this is, and whether its database takes changes.
+//! The edge's identity, and checks and copies of its database.
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_edge_is_the_same_as_long_as_its_database() {
+    async fn edge_id_lasts_as_its_database() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("edge.sqlite");
         let store = Store::open(&file).await.unwrap();
@@ -88,7 +88,7 @@ mod tests {
         store.back_up(&copy).await.unwrap();
         store.back_up(&copy).await.unwrap_err();
         store.close().await;
-        // what is beside the file is in it
+        // closing writes the log into the file
         let log = folder.path().join("edge.sqlite-wal");
         assert!(!log.exists());
         assert_eq!(Store::open(&file).await.unwrap().edge(), id);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_of_before_is_read_and_served() {
+    async fn earlier_databases_are_migrated() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("edge.sqlite");
         let options = SqliteConnectOptions::new()
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_damaged_row_keeps_no_other_from_being_served() {
+    async fn damaged_rows_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("edge.sqlite"))
             .await

@@ -1,5 +1,5 @@
-//! Room for one more: in NGINX' memory for routes, and on the disk. What does not fit is refused before it is written, so that one
-//! holder's session routes are never a reason for which another blade's routes are not served.
+//! Capacity: NGINX' memory for routes, and the database's disk. What does not fit is refused before it is written, so that one holder's
+//! session routes never keep another blade's routes from being served.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Room {
         }
     }
 
-    /// Checks that the disk has room for what is not needed to run.
+    /// Checks that the disk has room for something new.
     pub(super) fn check_disk(&self) -> Result<(), StoreError> {
         let free = rustix::fs::statvfs(&*self.folder)
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_is_refused_before_it_is_written() {
+    async fn routes_beyond_the_memory_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("edge.sqlite"))
             .await
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_floods_no_administrator() {
+    async fn pending_routes_of_a_token_are_limited() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("edge.sqlite"))
             .await

@@ -126,7 +126,7 @@ async fn decide(
     ))
 }
 
-/// Checks what is asked for, by whom, and that it does not lead to the edge itself.
+/// Checks a wish by the policy, and that its targets are not the edge itself.
 fn check(app: &App, actor: &Actor, spec: &RouteSpec) -> Result<(), Failure> {
     policy::check(actor, spec, &app.portal_host)?;
     for (audience, target) in &spec.targets {

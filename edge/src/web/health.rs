@@ -1,4 +1,4 @@
-//! Whether the edge does its work, for whoever watches it. Anybody may ask: the database is tried at most once in a few seconds.
+//! The health endpoint, for monitoring. It needs no token, so the database is tried at most once in a few seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_of_another_host_keeps_nobody_out() {
+    fn foreign_cookies_are_skipped() {
         let sessions = Sessions::default();
         let now = Instant::now();
         let cookie = sessions.open("mkys_x", now).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn over_tls_the_cookie_is_this_hosts_alone() {
+    fn secure_cookie_is_host_only() {
         let secure = set_cookie("x", true);
         assert!(secure.starts_with("__Host-mkys_session=x; Path=/; ") && secure.contains("Secure"));
         assert!(!secure.contains("Domain") && set_cookie("", true).contains("Max-Age=0"));

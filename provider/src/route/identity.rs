@@ -1,4 +1,4 @@
-//! Which edge a route is at. A route is gone only where its own edge says so, to a token that would see it.
+//! The identity of a route's edge. A missing route is gone only if its own edge says so, to a token that would see it.
 
 use mkys_edge_client::EdgeClient;
 use mkys_plugin::{Diagnostics, Path};
@@ -110,7 +110,7 @@ mod tests {
         (server, client)
     }
 
-    /// What is said where the edge of a URL has no such route, whether it is read or deleted.
+    /// Returns the message for a missing route, the same for a read and a deletion.
     async fn said(state: &Model, edge: &EdgeClient) -> String {
         let mut all = Vec::new();
         for error in [
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_its_own_edge_says_that_a_route_is_gone() {
+    async fn route_is_gone_at_its_own_edge_only() {
         let (_server, home) = empty(Some(HOME), "pnr").await;
         assert_eq!(said(&state(Some(HOME)), &home).await, "gone");
         let (server, other) = empty(Some(OTHER), "pnr").await;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_sees_no_route_says_nothing_of_it() {
+    async fn blind_token_is_an_error() {
         let (_server, home) = empty(Some(HOME), "games").await;
         let error = said(&state(Some(HOME)), &home).await;
         assert!(error.contains("The token may not see the route"), "{error}");

@@ -336,7 +336,7 @@ impl Model {
         self.decisions = Attr::Known(decisions.collect());
     }
 
-    /// Sets the edge that answered; one that does not say which it is leaves what is known.
+    /// Sets the edge that answered; an edge that does not identify itself changes nothing.
     pub(super) fn set_edge(&mut self, edge: Option<Uuid>) {
         if let Some(edge) = edge {
             self.edge_id = edge.to_string().into();

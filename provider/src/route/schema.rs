@@ -28,11 +28,11 @@ pub(super) fn schema() -> Schema {
         )
         .attribute(
             "justification",
-            text("Why, for those who decide, and nobody else. Needed while enabled."),
+            text("Why, for the administrators of the edge alone. Needed while enabled."),
         )
         .attribute(
             "description",
-            text("What the portal says of the service to everybody. It is approved with the rest."),
+            text("Public text of the portal for the service. It is approved with the rest."),
         );
     let decision = Nested::new()
         .attribute(
@@ -49,8 +49,7 @@ pub(super) fn schema() -> Schema {
         )
         .attribute(
             "edge_id",
-            computed("Id of the edge that the route is at. Another edge says nothing of it.")
-                .use_state_for_unknown(),
+            computed("Id of the edge that holds the route.").use_state_for_unknown(),
         )
         .attribute(
             "blade",

@@ -47,7 +47,7 @@ local function enter(route)
     requests.enter(route)
 end
 
--- Whether somebody listens: the connection is closed at once, and NGINX makes its own.
+-- Probes the target's port. The connection is closed at once; NGINX opens its own.
 local function listens(route)
     local upstream = ngx.socket.tcp()
     upstream:settimeouts(CONNECT, CONNECT, CONNECT)
@@ -59,8 +59,8 @@ local function listens(route)
     return ok
 end
 
--- Waits until somebody listens, for as many pauses as are left: a server that is being replaced is back within moments. The route may
--- lead elsewhere by then, or nowhere. Gives a route; or nil, when the request was answered.
+-- Probes the target until it listens, for the pauses that are left: a server that is being replaced is back within moments. The route
+-- may have changed by then. Returns a route, or nil after the request was answered.
 local function reach()
     local tries = tonumber(ngx.var.mkys_tries) or 0
     while tries < #PAUSES do
@@ -80,8 +80,8 @@ local function reach()
     return no_answer()
 end
 
--- Prepares the body for being sent: a small one is read now and can be sent again; any other goes on as it comes, so it is sent only
--- where somebody listens. Gives the route that is to have it.
+-- Prepares the body. A small one is read now and can be sent again; any other is streamed, so the target is probed first. Returns the
+-- route to use, or nil after the request was answered.
 local function with_body(route)
     local length = tonumber(ngx.var.http_content_length)
     if length == 0 or (not length and not ngx.var.http_transfer_encoding) then

@@ -5,7 +5,7 @@ local _M = {}
 -- The most that the head of an answer has, in bytes.
 local MOST = 65536
 local CHUNK = 16384
--- What is for one hop alone, or what NGINX says itself, or what only NGINX would listen to.
+-- Hop-by-hop fields, fields that NGINX sets itself, and NGINX' own control fields.
 local HOP = {
     connection = true, ["keep-alive"] = true, ["transfer-encoding"] = true, trailer = true, ["proxy-connection"] = true,
     ["content-length"] = true, date = true, server = true,

@@ -1,5 +1,5 @@
--- Seconds of the kernel's monotonic clock, which all workers share and which nobody sets: a lease lasts as long as it was given,
--- whatever becomes of the wall clock meanwhile.
+-- Seconds of the kernel's monotonic clock, which all workers share. Leases are timed by it, so that setting the wall clock does not
+-- change them.
 local ffi = require "ffi"
 
 ffi.cdef [[

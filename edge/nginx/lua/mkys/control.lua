@@ -1,7 +1,7 @@
 -- What mkys-edge tells over the local socket. Each message is short: many routes are told in several.
 --
 -- PUT /routes {"set": [[key, value, seconds], …], "remove": [key, …], "forget": [id, …], "ready": host} changes some. An entry with
---   seconds is a lease and ends by itself, whoever is alive then; 0: never. It is answered when the change is served by every worker, as
+--   seconds is a lease and ends by itself; 0: never. It is answered when the change is served by every worker, as
 --   they share the memory: {"refused": [key, …]} are those for which the memory has no room, where there are any.
 --   "ready", with the portal's host, says that all routes are told.
 -- GET /keys gives all keys: {"keys": [key, …]}, where there are any.

@@ -1,5 +1,5 @@
--- Header fields that a visitor cannot speak in: those by which proxies tell services who asks, how, and for what. Services and their
--- frameworks trust them, so only the edge's own reach a service.
+-- Removes header fields by which proxies tell services about the visitor. Services and their frameworks trust them, so only the edge's
+-- own reach a service.
 local lower, gsub, sub = string.lower, string.gsub, string.sub
 
 local _M = {}
@@ -12,7 +12,7 @@ local function set(names)
     return all
 end
 
--- Who asks, how, and for what; and what is for one hop alone.
+-- Fields about the visitor, the scheme and the target; and hop-by-hop fields.
 local CLEARED = set [[
 forwarded x-forwarded x-real-ip x-mkys-audience
 x-client-ip client-ip x-cluster-client-ip true-client-ip x-remote-ip x-remote-addr x-originating-ip x-proxyuser-ip
@@ -26,7 +26,7 @@ local PREFIXES = { "x-forwarded-", "x-auth-request-" }
 -- Spelt otherwise, such as with "_", these are not what HTTP means by them, and yet to CGI and its heirs they are.
 local EXACT = set "host connection upgrade expect keep-alive trailer transfer-encoding content-length content-type"
 
--- What was found of a name, for the names that come most.
+-- Cache of verdicts by name.
 local known, count = {}, 0
 local MOST = 1000
 

@@ -1,4 +1,5 @@
--- What Lua's sockets of NGINX cannot do: TCP keep-alive with times of its own, and ending a connection that another request uses.
+-- TCP keep-alive with times, and ending the connection of another request: Lua's sockets of NGINX offer neither
+-- (docs/adr/0014-withdrawal-ends-connections.md).
 --
 -- Linux' numbers: /usr/include/asm-generic/socket.h, /usr/include/netinet/tcp.h.
 local ffi = require "ffi"

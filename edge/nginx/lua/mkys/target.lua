@@ -1,5 +1,5 @@
--- What a request asks for: the host, and the path. What is looked up is what the service gets: a request that one of them could read
--- otherwise than the other is refused.
+-- Host and path of a request, as they are looked up and as the service gets them. A request that the two could read differently is
+-- refused (docs/adr/0013-raw-paths.md).
 local find, gsub, lower, match, sub = string.find, string.gsub, string.lower, string.match, string.sub
 
 local _M = {}

@@ -40,8 +40,7 @@ local function connect(audience, host, path, route)
     return nil, nil, why
 end
 
--- What is the edge's own to say, and a visitor's words do not reach a service; what else may not is out of the request already
--- (headers.lua).
+-- Fields that the edge sets itself. Spoofed ones are removed before (headers.lua).
 local OWN = {
     host = true, connection = true, upgrade = true, expect = true, ["keep-alive"] = true, trailer = true,
     ["transfer-encoding"] = true, ["content-length"] = true,

@@ -1,4 +1,4 @@
-//! What is looked up is what a service gets: one host, one path, and the edge's own words on who asks.
+//! Requests reach a service as they were looked up: host, path, and the edge's own headers on the visitor.
 
 use mkys_edge_client::{Audience, Decision};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn public() -> (Edge, Script) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_is_approved_leads_to_no_other() {
+async fn ambiguous_paths_are_refused() {
     let (edge, service) = public().await;
     for kind in KINDS {
         for path in [
@@ -78,7 +78,7 @@ async fn a_path_that_is_approved_leads_to_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_is_a_name_and_a_port() {
+async fn hosts_are_validated_and_normalised() {
     let (edge, service) = public().await;
     for kind in KINDS {
         let ask = async |target: &str, host: &str| {
@@ -138,7 +138,7 @@ const SPOOFED: &str = "Forwarded: for=1.2.3.4;proto=https;host=evil\r\nX-Forward
      Content_Length: 5\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_does_not_speak_as_the_edge() {
+async fn spoofed_headers_are_removed() {
     let (edge, service) = public().await;
     for kind in KINDS {
         let own = "api_key: 1\r\nx.dot: 2\r\nX-Ok: 3\r\nAuthorization: Bearer x\r\n";
@@ -193,7 +193,7 @@ async fn a_visitor_does_not_speak_as_the_edge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_proxy_says_who_asks_and_how() {
+async fn trusted_proxy_headers_are_believed() {
     let settings = json!({ "trusted_proxies": ["127.0.0.1/32"] });
     let edge = Edge::with(settings, json!({}), None).await;
     let service = Script::fine().await;
@@ -222,7 +222,7 @@ async fn a_trusted_proxy_says_who_asks_and_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_speaks_to_its_visitor_and_not_to_nginx() {
+async fn accel_headers_have_no_effect() {
     let stage = Stage::new(&Audience::ALL).await;
     for redirect in ["@portal", "/admin", "/play"] {
         let answer = format!(
@@ -242,7 +242,7 @@ async fn a_service_speaks_to_its_visitor_and_not_to_nginx() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_to_the_services_own_address_stays_at_the_edge() {
+async fn redirects_to_own_address_are_rewritten() {
     let stage = Stage::new(&[Audience::Users]).await;
     let there = Service::start("there").await;
     let location = format!("http://{}/play/x", there.address);

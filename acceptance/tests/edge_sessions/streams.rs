@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mkys_edge_client::{Audience, Decision};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::edge::{HOST, Stage, path};
+use crate::edge::{HOST, Stage, path, until};
 use crate::script::{Script, Visitor, exchange, get, status};
 use crate::visitor::PATIENCE;
 
@@ -178,6 +179,14 @@ async fn withdrawal_ends_open_streams() {
     let mut stays = Visitor::get(edge.devops, &path("down")).await;
     stays.hears("begun").await;
     assert_eq!(edge.temporary_files(), 0);
+    // workers of before a reload end their connections as well
+    let (masters, before) = edge.nginx();
+    kill_process(Pid::from_raw(masters[0]).unwrap(), Signal::HUP).unwrap();
+    until("new workers", async || {
+        let workers = edge.nginx().1;
+        (before.iter().filter(|pid| workers.contains(pid)).count() < workers.len()).then_some(())
+    })
+    .await;
 
     edge.decide(&stage.route, Audience::Users, Decision::Withdraw)
         .await;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::lease;
 
 /// How long NGINX may take to answer.
@@ -21,7 +22,10 @@ pub struct UsesError(String);
 
 /// Asks NGINX. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Uses(reqwest::Client);
+pub struct Uses {
+    http: reqwest::Client,
+    clock: Clock,
+}
 
 /// What NGINX knows.
 #[derive(Debug, Deserialize)]
@@ -45,12 +49,15 @@ impl Uses {
     /// # Errors
     ///
     /// When the client cannot be made.
-    pub fn new(socket: PathBuf) -> Result<Self, UsesError> {
+    pub fn new(socket: PathBuf, clock: Clock) -> Result<Self, UsesError> {
         let http = reqwest::Client::builder()
             .unix_socket(socket)
+            // one that is kept ends with its worker
+            .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
             .build();
-        http.map(Self).map_err(|error| UsesError(error.to_string()))
+        http.map(|http| Self { http, clock })
+            .map_err(|error| UsesError(error.to_string()))
     }
 
     /// Session routes with their use, in one question.
@@ -64,22 +71,27 @@ impl Uses {
         }
         let failed = |error: reqwest::Error| UsesError(error.without_url().to_string());
         let ids: Vec<_> = sessions.iter().map(|session| session.id).collect();
-        let asked = self
-            .0
-            .put("http://nginx/uses")
-            .json(&json!({ "ids": ids }))
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
-        let known: Known = asked.map_err(failed)?.json().await.map_err(failed)?;
+        let known = match self.ask(&ids).await {
+            Ok(known) => known,
+            // the worker that was asked may have ended
+            Err(_) => self.ask(&ids).await.map_err(failed)?,
+        };
+        let now = self.clock.now();
         let with = |session: Session| {
+            let age_s = now.duration_since(session.created_at).as_secs_f64();
             let Use { connections, last } = known.of.get(&session.id).copied().unwrap_or_default();
             SessionStatus {
                 connections,
-                idle_s: lease::idle_s(last, session.created_at, known.started, known.now),
+                idle_s: lease::idle_s(last, age_s, known.started, known.now),
                 session,
             }
         };
         Ok(sessions.into_iter().map(with).collect())
+    }
+
+    async fn ask(&self, ids: &[Uuid]) -> Result<Known, reqwest::Error> {
+        let asked = self.http.put("http://nginx/uses");
+        let answer = asked.json(&json!({ "ids": ids })).send().await?;
+        answer.error_for_status()?.json().await
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mkys_edge_client::{Actor, Audience, Delegation, DelegationRequest, Role, Route, SessionSpec};
 
-use crate::policy::{Denied, check_name, is_open, refusal};
+use crate::policy::{Denied, check_name, is_open, is_own, refusal};
 
 /// Most session routes that one delegation allows: each costs NGINX memory.
 const MOST: u32 = 10_000;
@@ -18,10 +18,10 @@ pub fn may_delegate(actor: &Actor, route: &Route) -> Result<(), Denied> {
     if actor.role != Role::Administrator {
         return forbidden("only an administrator delegates".to_owned());
     }
-    if actor.name == route.requester {
+    if is_own(actor, route) {
         return forbidden(format!(
-            "{:?} asked for this route, so somebody else delegates it",
-            actor.name
+            "{:?} asked for this route or changed it, so another person delegates it",
+            actor.person
         ));
     }
     Ok(())
@@ -101,14 +101,14 @@ pub fn check(delegation: &Delegation, name: &str, spec: &SessionSpec) -> Result<
     Ok(())
 }
 
-/// Whole seconds since a session route was used last: since it was added if nobody came yet, but never longer
+/// Returns the whole seconds since a session route was used last: since it was added if nobody came yet, but never longer
 /// than NGINX can know. Its memory begins when it starts, so idleness begins anew then: a session is rather ended
-/// too late than while it is played.
-pub fn idle_s(last: Option<f64>, added: Timestamp, started: f64, now: f64) -> u64 {
-    let added = added.as_duration().as_secs_f64();
-    let since = last.unwrap_or(added).max(added).max(started);
+/// too late than while it is played. All by clocks that nobody sets: `last`, `started` and `now` by NGINX', `age_s` by the edge's.
+pub fn idle_s(last: Option<f64>, age_s: f64, started: f64, now: f64) -> u64 {
+    let since = last.map_or(age_s, |last| now - last);
+    let idle = since.min(age_s).min(now - started);
     // a float becomes the nearest whole number that there is, and a negative one 0
-    (now - since) as u64
+    idle as u64
 }
 
 #[cfg(test)]
@@ -123,7 +123,8 @@ mod tests {
 
     fn actor(name: &str, role: Role) -> Actor {
         Actor {
-            name: name.into(),
+            name: format!("{name}-token"),
+            person: name.into(),
             role,
             blades: Vec::new(),
             networks: Vec::new(),
@@ -134,6 +135,7 @@ mod tests {
         let wish = || Wish {
             enabled: true,
             justification: "games".into(),
+            description: String::new(),
         };
         let each = states.iter();
         Route {
@@ -150,7 +152,8 @@ mod tests {
                     .map(|(audience, _)| (*audience, wish()))
                     .collect(),
             },
-            requester: "pipeline".into(),
+            requester: "pipeline-token".into(),
+            people: vec!["pipeline".into()],
             decisions: each
                 .map(|(audience, state)| (*audience, undecided(*state)))
                 .collect(),
@@ -320,22 +323,21 @@ mod tests {
 
     #[test]
     fn idleness_begins_with_the_last_use_and_never_before_there_was_a_memory() {
-        let added = Timestamp::from_second(1_000).unwrap();
-        // last use, NGINX' start, now, idle
+        // last use, age, NGINX' start, now, idle
         let cases = [
-            (None, 0.0, 1_000.5, 0),
-            (None, 0.0, 1_010.0, 10),
-            (None, 1_005.0, 1_010.0, 5),
-            (Some(1_007.9), 0.0, 1_010.0, 2),
-            (Some(1_007.9), 1_009.0, 1_010.0, 1),
+            (None, 0.5, 0.0, 1_000.5, 0),
+            (None, 10.0, 0.0, 1_010.0, 10),
+            (None, 10.0, 1_005.0, 1_010.0, 5),
+            (Some(1_007.9), 10.0, 0.0, 1_010.0, 2),
+            (Some(1_007.9), 10.0, 1_009.0, 1_010.0, 1),
             // an id's use cannot be older than the id
-            (Some(900.0), 0.0, 1_010.0, 10),
+            (Some(900.0), 10.0, 0.0, 1_010.0, 10),
             // clocks that differ a little
-            (Some(1_010.2), 0.0, 1_010.0, 0),
+            (Some(1_010.2), 10.0, 0.0, 1_010.0, 0),
         ];
-        for (last, started, now, expected) in cases {
-            let found = idle_s(last, added, started, now);
-            assert_eq!(found, expected, "{last:?} {started} {now}");
+        for (last, age, started, now, expected) in cases {
+            let found = idle_s(last, age, started, now);
+            assert_eq!(found, expected, "{last:?} {age} {started} {now}");
         }
     }
 }

@@ -4,15 +4,21 @@
 //! - [`policy`]: who may ask for what, and what a change does to what was decided. Pure.
 //! - [`lease`]: who may delegate what, and what its holder may ask for. Pure.
 //! - [`store`]: SQLite; durable before anything is acknowledged.
-//! - [`nginx`]: the configuration, and the process that runs it.
+//! - [`nginx`]: its configuration, its processes, and their supervisor.
+//! - [`health`]: whether all of it works.
+//! - [`clock`]: the clock of leases.
+//! - [`own`]: addresses that no route leads to.
 //! - [`publish`]: tells NGINX which routes to serve, without a reload.
 //! - [`activity`]: who uses the session routes.
 //! - [`reap`]: deletes the session routes that have lapsed.
 //! - [`web`]: the API, the portal and the administrators' pages.
 
 pub mod activity;
+pub mod clock;
+pub mod health;
 pub mod lease;
 pub mod nginx;
+pub mod own;
 pub mod policy;
 pub mod publish;
 pub mod reap;

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use jiff::Timestamp;
 use mkys_edge_client::{
     Access, AccessState, Actor, Audience, Decision, DecisionRequest, Refusal, Role, Route,
-    RouteSpec, check_host, check_path,
+    RouteSpec, check_host, check_path, check_text,
 };
 
 /// Why something is not done.
@@ -73,9 +73,18 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
                 "say why access is needed: somebody decides on it".to_owned(),
             );
         }
-        if wish.justification.len() > 2_000 {
-            let field = format!("access.{audience}.justification");
-            return invalid(&field, "keep it within 2,000 bytes".to_owned());
+        let texts = [
+            ("justification", &wish.justification),
+            ("description", &wish.description),
+        ];
+        for (name, text) in texts {
+            let field = format!("access.{audience}.{name}");
+            if text.len() > 2_000 {
+                return invalid(&field, "keep it within 2,000 bytes".to_owned());
+            }
+            if let Err(error) = check_text(text) {
+                return invalid(&field, error);
+            }
         }
         if wish.enabled && !targets.contains_key(audience) {
             return invalid(
@@ -119,8 +128,26 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match (1..=64).contains(&name.len()) && name.chars().all(plain) {
         true => Ok(()),
+        false => {
+            let shown: String = name.chars().take(64).collect();
+            Err(format!(
+                "{shown:?} is not a name of at most 64 letters, digits, '-' and '_'"
+            ))
+        }
+    }
+}
+
+/// Checks the name of a token or of a person.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_token_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    match (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        true => Ok(()),
         false => Err(format!(
-            "{name:?} is not a name of letters, digits, '-' and '_'"
+            "{name:?} is not a name of at most 64 letters, digits, '-', '_', '.' and '@'"
         )),
     }
 }
@@ -145,6 +172,7 @@ pub(crate) fn undecided(state: AccessState) -> Access {
         decided_by: None,
         reason: None,
         decided_at: None,
+        revision: 0,
     }
 }
 
@@ -164,9 +192,14 @@ pub fn change(
         return Err(Denied::Forbidden(refusal(Some("blade"), error)));
     }
     let decisions = changed(&route, &spec, &actor.name, now);
+    let mut people = route.people;
+    if !people.contains(&actor.person) {
+        people.push(actor.person.clone());
+    }
     Ok(Route {
         spec,
         decisions,
+        people,
         ..route
     })
 }
@@ -180,17 +213,25 @@ fn changed(
     let same = route.spec.content() == spec.content();
     let decisions = spec.access.iter().map(|(audience, wish)| {
         let before = route.decisions.get(audience);
-        let after = match (wish.enabled, before) {
+        let wished = route.spec.access.get(audience);
+        // what the portal says to everybody is approved with the rest
+        let same = same && wished.is_some_and(|wished| wished.description == wish.description);
+        let mut after = match (wish.enabled, before) {
             (false, Some(before)) if before.state == AccessState::Withdrawn => before.clone(),
             (false, _) => Access {
                 state: AccessState::Withdrawn,
                 decided_by: Some(by.to_owned()),
                 reason: Some("turned off by its requester".to_owned()),
                 decided_at: Some(now),
+                revision: 0,
             },
             (true, Some(before)) if same && stays(route, *audience, before) => before.clone(),
             (true, _) => undecided(AccessState::Pending),
         };
+        let revision = before.map(|before| before.revision).unwrap_or_default();
+        after.revision = revision;
+        let is_seen_so = same && wished == Some(wish) && before == Some(&after);
+        after.revision += u64::from(!is_seen_so);
         (*audience, after)
     });
     decisions.collect()
@@ -223,16 +264,24 @@ pub fn decide(
         decision,
         reason,
         content: seen,
+        revision,
     } = request;
     let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
     if actor.role != Role::Administrator {
         return forbidden("only an administrator decides".to_owned());
     }
-    if actor.name == route.requester {
+    if is_own(actor, route) {
         return forbidden(format!(
-            "{:?} asked for this route, so somebody else decides",
-            actor.name
+            "{:?} asked for this route or changed it, so another person decides",
+            actor.person
         ));
+    }
+    if reason.len() > 2_000 {
+        let error = "keep it within 2,000 bytes";
+        return Err(Denied::Invalid(refusal(Some("reason"), error)));
+    }
+    if let Err(error) = check_text(reason) {
+        return Err(Denied::Invalid(refusal(Some("reason"), error)));
     }
     let content = route.spec.content();
     match seen {
@@ -251,6 +300,18 @@ pub fn decide(
     let Some(before) = route.decisions.get(&audience) else {
         return conflict(format!("the route is not for {audience}"));
     };
+    let is_now = || {
+        let by = before.decided_by.as_deref();
+        let by = by.map(|by| format!(", by {by:?}")).unwrap_or_default();
+        format!("access for {audience} is {} now{by}", before.state)
+    };
+    if revision.is_some_and(|seen| seen != before.revision) {
+        let error = format!(
+            "the access was changed or decided on since it was looked at: {}",
+            is_now()
+        );
+        return Err(Denied::Conflict(refusal(Some("revision"), error)));
+    }
     let wanted = route
         .spec
         .access
@@ -263,6 +324,13 @@ pub fn decide(
         (Decision::Approve, AccessState::Approved)
         | (Decision::Refuse, AccessState::Refused)
         | (Decision::Withdraw, AccessState::Withdrawn) => return Ok(before.clone()),
+        // overruling a decision needs its revision
+        (Decision::Approve, AccessState::Refused | AccessState::Withdrawn)
+            if revision.is_none() =>
+        {
+            let error = format!("{}: say by its revision that this was seen", is_now());
+            return Err(Denied::Conflict(refusal(Some("revision"), error)));
+        }
         (Decision::Approve, _) => AccessState::Approved,
         (Decision::Refuse, AccessState::Pending) => AccessState::Refused,
         (Decision::Withdraw, AccessState::Approved) => AccessState::Withdrawn,
@@ -278,7 +346,13 @@ pub fn decide(
         decided_by: Some(actor.name.clone()),
         reason: Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
         decided_at: Some(now),
+        revision: before.revision + 1,
     })
+}
+
+/// Whether a route is a person's own: they asked for it, or changed it.
+pub fn is_own(actor: &Actor, route: &Route) -> bool {
+    route.people.contains(&actor.person)
 }
 
 /// Where a route leads an audience, if it does.
@@ -296,202 +370,4 @@ pub fn is_open(route: &Route, audience: Audience) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use mkys_edge_client::{Content, Wish};
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn actor(role: Role) -> Actor {
-        Actor {
-            name: format!("{role:?}"),
-            role,
-            blades: vec!["automathon".into()],
-            networks: vec!["198.51.100.0/25".parse().unwrap()],
-        }
-    }
-
-    fn spec() -> RouteSpec {
-        let wish = Wish {
-            enabled: true,
-            justification: "the site".into(),
-        };
-        RouteSpec {
-            blade: "automathon".into(),
-            service: "site".into(),
-            port: 80,
-            host: "games.example.org".into(),
-            path: "/".into(),
-            targets: BTreeMap::from([(Audience::Users, "198.51.100.20:80".parse().unwrap())]),
-            access: BTreeMap::from([(Audience::Users, wish)]),
-        }
-    }
-
-    fn route(state: AccessState) -> Route {
-        let spec = spec();
-        let decisions = BTreeMap::from([(Audience::Users, undecided(state))]);
-        Route {
-            id: Uuid::nil(),
-            spec,
-            requester: "Requester".into(),
-            decisions,
-        }
-    }
-
-    fn request(decision: Decision, content: Option<Content>) -> DecisionRequest {
-        DecisionRequest {
-            decision,
-            reason: String::new(),
-            content,
-        }
-    }
-
-    fn denied(change: impl FnOnce(&mut RouteSpec)) -> Option<String> {
-        let mut spec = spec();
-        change(&mut spec);
-        match check(&actor(Role::Requester), &spec, "portal.example.org") {
-            Ok(()) => None,
-            Err(Denied::Invalid(why) | Denied::Forbidden(why) | Denied::Conflict(why)) => {
-                Some(format!("{}: {}", why.field.unwrap_or_default(), why.error))
-            }
-        }
-    }
-
-    #[test]
-    fn each_bad_wish_is_named() {
-        assert_eq!(denied(|_| ()), None);
-        type Change = fn(&mut RouteSpec);
-        let cases: [(Change, &str); 11] = [
-            (|spec| spec.blade = "pnr".into(), "blade: token"),
-            (|spec| spec.host = "Games".into(), "host: "),
-            (|spec| spec.host = "a;b".into(), "host: "),
-            (|spec| spec.host = "portal.example.org".into(), "host: "),
-            (|spec| spec.path = "x".into(), "path: "),
-            (|spec| spec.path = "/a b".into(), "path: "),
-            (|spec| spec.path = "/../etc".into(), "path: "),
-            (|spec| spec.path = "/a/".into(), "path: "),
-            (|spec| spec.port = 81, "targets.users: "),
-            (
-                |spec| {
-                    spec.targets =
-                        BTreeMap::from([(Audience::Users, "10.0.0.1:80".parse().unwrap())])
-                },
-                "targets.users: 10.0.0.1:80 lies outside",
-            ),
-            (|spec| spec.targets.clear(), "targets.users: "),
-        ];
-        for (change, expected) in cases {
-            let error = denied(change).unwrap_or_default();
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_address_may_change_and_nothing_else_that_was_approved() {
-        let route = route(AccessState::Approved);
-        let state = |change: &dyn Fn(&mut RouteSpec)| {
-            let mut spec = spec();
-            change(&mut spec);
-            changed(&route, &spec, "Requester", Timestamp::UNIX_EPOCH)[&Audience::Users].state
-        };
-        let moved = |spec: &mut RouteSpec| {
-            spec.targets
-                .insert(Audience::Users, "198.51.100.21:80".parse().unwrap());
-        };
-        assert_eq!(state(&moved), AccessState::Approved);
-        let others: [&dyn Fn(&mut RouteSpec); 4] = [
-            &|spec| spec.path = "/other".into(),
-            &|spec| spec.host = "other.example.org".into(),
-            &|spec| spec.port = 81,
-            &|spec| spec.service = "admin".into(),
-        ];
-        for change in others {
-            assert_eq!(state(change), AccessState::Pending);
-        }
-    }
-
-    #[test]
-    fn turning_off_withdraws_at_once_and_turning_on_asks_again() {
-        let mut off = spec();
-        off.access
-            .values_mut()
-            .for_each(|wish| wish.enabled = false);
-        let approved = route(AccessState::Approved);
-        let now = Timestamp::UNIX_EPOCH;
-        let decisions = changed(&approved, &off, "Requester", now);
-        assert_eq!(decisions[&Audience::Users].state, AccessState::Withdrawn);
-        let withdrawn = Route {
-            spec: off,
-            decisions,
-            ..approved
-        };
-        assert_eq!(served(&withdrawn, Audience::Users), None);
-        let again = changed(&withdrawn, &spec(), "Requester", now);
-        assert_eq!(again[&Audience::Users].state, AccessState::Pending);
-    }
-
-    #[test]
-    fn who_asked_cannot_decide_and_an_administrators_withdrawal_stays() {
-        let now = Timestamp::UNIX_EPOCH;
-        let decide = |actor: &Actor, state, decision| {
-            let request = request(decision, Some(spec().content()));
-            decide(actor, &route(state), Audience::Users, &request, now)
-        };
-        let admin = actor(Role::Administrator);
-        let same_name = Actor {
-            name: "Requester".into(),
-            ..admin.clone()
-        };
-        let pending = AccessState::Pending;
-        assert!(decide(&admin, pending, Decision::Approve).is_ok());
-        assert!(matches!(
-            decide(&same_name, pending, Decision::Approve),
-            Err(Denied::Forbidden(_))
-        ));
-        assert!(matches!(
-            decide(&actor(Role::Requester), pending, Decision::Approve),
-            Err(Denied::Forbidden(_))
-        ));
-        assert!(matches!(
-            decide(&admin, pending, Decision::Withdraw),
-            Err(Denied::Conflict(_))
-        ));
-        // an apply that changes nothing else must not ask again by itself
-        let withdrawn = route(AccessState::Withdrawn);
-        let after = changed(&withdrawn, &spec(), "Requester", now);
-        assert_eq!(after[&Audience::Users].state, AccessState::Withdrawn);
-    }
-
-    #[test]
-    fn only_what_was_seen_is_decided_on() {
-        let now = Timestamp::UNIX_EPOCH;
-        let admin = actor(Role::Administrator);
-        let decided = |state, decision, content| {
-            let request = request(decision, content);
-            decide(&admin, &route(state), Audience::Users, &request, now).map(|access| access.state)
-        };
-        let seen = || Some(spec().content());
-        let changes: [fn(&mut RouteSpec); 5] = [
-            |spec| spec.blade = "pnr".into(),
-            |spec| spec.service = "admin".into(),
-            |spec| spec.port = 81,
-            |spec| spec.host = "other.example.org".into(),
-            |spec| spec.path = "/other".into(),
-        ];
-        let pending = AccessState::Pending;
-        for change in changes {
-            let mut other = spec();
-            change(&mut other);
-            for decision in [Decision::Approve, Decision::Refuse] {
-                let denied = decided(pending, decision, Some(other.content())).unwrap_err();
-                assert!(matches!(denied, Denied::Conflict(_)), "{denied:?}");
-            }
-        }
-        // what is to be closed is closed, whatever it has become
-        let withdrawn = decided(AccessState::Approved, Decision::Withdraw, None);
-        assert_eq!(withdrawn, Ok(AccessState::Withdrawn));
-        assert!(decided(pending, Decision::Approve, seen()).is_ok());
-        let blind = decided(pending, Decision::Approve, None).unwrap_err();
-        assert!(matches!(blind, Denied::Invalid(_)), "{blind:?}");
-    }
-}
+mod tests;

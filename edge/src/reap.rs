@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use crate::clock::Clock;
 use crate::publish::Publisher;
 use crate::store::Store;
 
@@ -12,11 +11,11 @@ use crate::store::Store;
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// Does so for good.
-pub async fn run(store: Store, publisher: Publisher) {
+pub async fn run(store: Store, publisher: Publisher, clock: Clock) {
     let mut period = tokio::time::interval(PERIOD);
     loop {
         period.tick().await;
-        match store.reap_sessions(Timestamp::now()).await {
+        match store.reap_sessions(clock.now()).await {
             Ok(lapsed) => {
                 if !lapsed.ids.is_empty() {
                     tracing::info!(sessions = lapsed.ids.len(), "lapsed");

@@ -1,9 +1,11 @@
 //! What an operator of the edge sets, in one YAML file.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use mkys_edge_client::Audience;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,10 @@ pub struct Settings {
     /// What the portal calls the platform.
     #[serde(default = "default_title")]
     pub title: String,
+    /// Proxies that end TLS before the edge: what they say of a visitor's address (`X-Forwarded-For`) and scheme (`X-Forwarded-Proto`) is
+    /// believed, and nobody else's word.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
     /// NGINX' listener for the users audience.
     pub users: Listener,
     /// NGINX' listener for the devops audience.
@@ -39,6 +45,9 @@ pub struct Listener {
     /// Its certificate; without it the listener speaks plain HTTP.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Addresses with ports where visitors are sent on to the same address by https, such as port 80.
+    #[serde(default)]
+    pub redirects: Vec<SocketAddr>,
 }
 
 /// A certificate with its key, PEM files.
@@ -65,7 +74,8 @@ pub struct Nginx {
     pub workers: u16,
     /// Connections a worker.
     pub connections: u32,
-    /// Memory for routes, in MiB; 1 MiB holds about 8,000. As much again is for the use of session routes.
+    /// Memory for routes, in MiB. An entry for one audience takes 256 bytes or, with a long host and path, up to 1,024. As much again is for
+    /// the use of session routes. A change takes effect when NGINX starts anew.
     pub routes_mib: u32,
     /// Largest body of a request, in MiB; 0 is no limit.
     pub body_mib: u32,
@@ -172,13 +182,24 @@ impl Settings {
                 ));
             }
         }
-        let shared = self
-            .users
-            .listen
-            .iter()
-            .find(|one| self.devops.listen.contains(one));
-        if let Some(address) = shared {
-            return Err(format!("{address} cannot be both audiences' listener"));
+        let mut all = BTreeSet::from([self.api]);
+        for (audience, listener) in self.listeners() {
+            if !listener.redirects.is_empty() && listener.tls.is_none() {
+                return Err(format!(
+                    "{audience}.redirects: there is no `tls` to send visitors on to"
+                ));
+            }
+            for address in listener.listen.iter().chain(&listener.redirects) {
+                if address.port() == 0 {
+                    return Err(format!("{audience}: {address} has no port"));
+                }
+                if !all.insert(*address) {
+                    return Err(format!("{address} cannot be listened on twice"));
+                }
+            }
+        }
+        if self.nginx.routes_mib == 0 {
+            return Err("nginx.routes_mib: at least 1".to_owned());
         }
         Ok(())
     }

@@ -3,14 +3,16 @@
 mod claim;
 mod delegations;
 mod gather;
+mod identity;
 mod occupant;
 mod private;
+mod room;
 mod routes;
 mod serving;
 mod sessions;
 mod tokens;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -19,9 +21,11 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use uuid::Uuid;
 
 use crate::policy::Denied;
 use gather::Writer;
+use room::Room;
 
 pub use delegations::Holder;
 pub use routes::Changed;
@@ -32,12 +36,51 @@ pub use tokens::TokenRow;
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("failed to open {file}")]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        #[source]
+        source: sqlx::Error,
+    },
     /// SQLite said no.
     #[error("the edge's database does not answer as it should")]
     Database(#[from] sqlx::Error),
     /// Its schema cannot be brought up to date.
-    #[error("the edge's database cannot be brought up to date")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("failed to bring {file} up to date")]
+    Migration {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// NGINX' memory for routes has no room for one more.
+    #[error(
+        "NGINX' memory for routes is full: its size is `nginx.routes_mib` of the edge's settings"
+    )]
+    MemoryFull,
+    /// NGINX' memory for routes has no room for as many session routes as would be allowed.
+    #[error(
+        "NGINX' memory for routes has room for {most} session routes, and the delegations would allow {limits}"
+    )]
+    LimitsFull {
+        /// How many all delegations would allow.
+        limits: u64,
+        /// How many fit.
+        most: u64,
+    },
+    /// The disk is nearly full; only changes that free or keep are taken.
+    #[error("the disk of the edge's database is nearly full: {free_mib} MiB are left")]
+    DiskFull {
+        /// MiB that are left.
+        free_mib: u64,
+    },
+    /// A token has more routes that wait for a decision than it may.
+    #[error("{0} routes of this token wait for a decision already: have some decided first")]
+    TooManyPending(u64),
     /// Host and path are taken.
     #[error("{host}{path} is taken by a route of {}", whose(.blade.as_deref()))]
     Taken {
@@ -74,7 +117,10 @@ pub enum StoreError {
     #[error("the edge's database did not take the change")]
     NotWritten,
     /// The name of a token is taken.
-    #[error("there is a token named {0:?} already")]
+    #[error(
+        "there is or was a token named {0:?}; a name is not used again, so that the journal stays clear. \
+         `mkys-edge token rotate` gives a token that was not revoked another secret"
+    )]
     TokenTaken(String),
     /// A row makes no sense.
     #[error("the edge's database holds {0}")]
@@ -107,6 +153,8 @@ impl StoreError {
 pub struct Store {
     pool: SqlitePool,
     writer: Writer,
+    room: Room,
+    edge: Uuid,
 }
 
 impl Store {
@@ -116,7 +164,11 @@ impl Store {
     ///
     /// When the file cannot be opened or is of a newer version.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
-        private::keep(file).map_err(sqlx::Error::from)?;
+        let cannot_open = |source| StoreError::Open {
+            file: file.to_owned(),
+            source,
+        };
+        private::keep(file).map_err(|error| cannot_open(error.into()))?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -128,10 +180,19 @@ impl Store {
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .connect_with(options)
-            .await?;
-        sqlx::migrate!().run(&pool).await?;
-        let writer = Writer::start(pool.clone());
-        Ok(Self { pool, writer })
+            .await
+            .map_err(cannot_open)?;
+        let migrated = sqlx::migrate!().run(&pool).await;
+        migrated.map_err(|source| StoreError::Migration {
+            file: file.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            edge: identity::of(&pool).await?,
+            room: Room::beside(file),
+            writer: Writer::start(pool.clone()),
+            pool,
+        })
     }
 }
 
@@ -165,7 +226,31 @@ async fn journal(
     Ok(())
 }
 
+/// Writes what was done to no route: to a token.
+async fn record(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    actor: &str,
+    action: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO journal (at, actor, action, detail) VALUES (?, ?, ?, ?)")
+        .bind(now.to_string())
+        .bind(actor)
+        .bind(action)
+        .bind(detail)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 fn parse<T: FromStr>(what: &str, text: &str) -> Result<T, StoreError> {
     text.parse()
         .map_err(|_| StoreError::Corrupt(format!("{text:?} where {what} should be")))
+}
+
+/// A number that is never below zero, such as a count.
+fn number(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value)
+        .map_err(|_| StoreError::Corrupt(format!("{value} where a count should be")))
 }

@@ -3,6 +3,7 @@
 //! A creation answers at once, with the access still *pending*: whoever administers the edge
 //! decides. The targets come from the blade itself, so a route cannot lead anywhere else.
 
+mod identity;
 mod model;
 mod places;
 mod plan;
@@ -78,6 +79,7 @@ impl Resource for Route {
         let asked = self.ask(edge, &model).await;
         let held = asked.inspect_err(|_| self.places.failed(&model))?;
         model.set(&held);
+        model.set_edge(edge.edge());
         slot.save_model(model.clone());
         wait(edge, model, held, slot, cx).await
     }
@@ -97,11 +99,14 @@ impl Resource for Route {
         let mut model = request.state;
         match edge.route(model.id()?).await {
             Ok(held) => {
+                identity::check(edge, &model, edge.edge())?;
                 model.observe(&held);
+                model.set_edge(edge.edge());
                 slot.save_model(model);
                 Ok(())
             }
-            Err(EdgeError::NotFound { .. }) => {
+            Err(EdgeError::NotFound { edge: answers, .. }) => {
+                identity::check_gone(edge, &model, answers).await?;
                 slot.remove();
                 Ok(())
             }
@@ -117,11 +122,17 @@ impl Resource for Route {
     ) -> Result<(), Diagnostics> {
         let edge = self.platform.configured()?.edge()?;
         let mut model = request.planned;
-        let held = edge
-            .update_route(request.prior.id()?, &model.spec()?)
-            .await
-            .map_err(told)?;
+        let held = match edge.update_route(request.prior.id()?, &model.spec()?).await {
+            Err(error @ EdgeError::NotFound { edge: answers, .. }) => {
+                identity::check(edge, &request.prior, answers)?;
+                return Err(told(error));
+            }
+            updated => updated.map_err(told)?,
+        };
         model.set(&held);
+        if model.edge_id.is_unknown() {
+            model.set_edge(edge.edge());
+        }
         slot.save_model(model.clone());
         wait(edge, model, held, slot, cx).await
     }
@@ -134,9 +145,14 @@ impl Resource for Route {
     ) -> Result<(), Diagnostics> {
         let edge = self.platform.configured()?.edge()?;
         let id = request.prior.id()?;
-        match self.places.leave(id) {
-            true => edge.delete_route(id).await.map_err(told),
-            false => Ok(()),
+        if !self.places.leave(id) {
+            return Ok(());
+        }
+        match edge.delete_standing_route(id).await {
+            Err(EdgeError::NotFound { edge: answers, .. }) => {
+                identity::check_gone(edge, &request.prior, answers).await
+            }
+            deleted => deleted.map_err(told),
         }
     }
 
@@ -153,8 +169,8 @@ impl Resource for Route {
         })?;
         let held = edge.route(id).await.map_err(told)?;
         let mut model = Model::default();
-        model.set(&held);
         model.observe(&held);
+        model.set_edge(edge.edge());
         slot.save_model(model);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! An edge on loopback: `mkys-edge` with its NGINX, until the story ends.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use mkys_acceptance::platform::authority::Authority;
 use mkys_edge_client::{
-    AccessState, Audience, Decision, DecisionRequest, DelegationRequest, EdgeClient, Route,
-    RouteSpec, SessionSpec, Settings, Wish,
+    AccessState, Audience, Decision, DecisionRequest, DelegationRequest, EdgeClient, EdgeError,
+    Route, RouteSpec, SessionSpec, Settings, Wish,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -50,6 +50,16 @@ impl Stage {
         Self::on(Edge::start(nginx, None).await, audiences).await
     }
 
+    /// Leads the place of a session's name to an address.
+    pub(crate) async fn lead(&self, name: &str, target: SocketAddrV4) {
+        let spec = SessionSpec {
+            path: path(name),
+            target,
+            ttl_s: 600,
+        };
+        self.holder.put_session(name, &spec).await.unwrap();
+    }
+
     /// The same at an edge that was started.
     pub(crate) async fn on(edge: Edge, audiences: &[Audience]) -> Self {
         let lobby = Service::start("the lobby").await;
@@ -84,6 +94,12 @@ pub(crate) fn spec(name: &str, target: &Service, ttl_s: u32) -> SessionSpec {
 impl Edge {
     /// An edge; with an authority, its listener for users has a certificate of it.
     pub(crate) async fn start(nginx: Value, authority: Option<&Authority>) -> Self {
+        Self::with(json!({}), nginx, authority).await
+    }
+
+    /// The same with some settings of its own.
+    pub(crate) async fn with(settings: Value, nginx: Value, authority: Option<&Authority>) -> Self {
+        let own = settings;
         let folder = tempfile::tempdir().unwrap();
         // NGINX' workers are somebody else
         let open = std::fs::Permissions::from_mode(0o755);
@@ -93,7 +109,7 @@ impl Edge {
         all.as_object_mut()
             .unwrap()
             .extend(nginx.as_object().unwrap().clone());
-        let settings = json!({
+        let mut settings = json!({
             "state": folder.path().join("state"),
             "api": api,
             "portal_host": "portal.mkys.test",
@@ -101,6 +117,10 @@ impl Edge {
             "devops": { "listen": [devops] },
             "nginx": all,
         });
+        settings
+            .as_object_mut()
+            .unwrap()
+            .extend(own.as_object().unwrap().clone());
         std::fs::write(folder.path().join("edge.yaml"), settings.to_string()).unwrap();
         let token = |arguments: &[&str]| {
             let output = command(folder.path())
@@ -139,9 +159,14 @@ impl Edge {
             .open(self.folder.path().join("edge.log"));
         let mut command = command(self.folder.path());
         command.arg("serve").stderr(log.unwrap());
-        self.serving = Some(command.spawn().unwrap());
+        let serving = self.serving.insert(command.spawn().unwrap());
         let requester = self.requester.clone();
-        until("the API", async || requester.token().await.ok()).await;
+        until("the API", async || {
+            let ended = serving.try_wait().unwrap();
+            assert!(ended.is_none(), "mkys-edge has ended: {ended:?}");
+            requester.token().await.ok()
+        })
+        .await;
     }
 
     /// Where it tells NGINX its routes.
@@ -156,17 +181,23 @@ impl Edge {
 
     /// A route that nobody has decided on, for both audiences.
     pub(crate) async fn route(&self, host: &str, path: &str, target: &Service) -> Route {
+        self.route_to(host, path, target.address).await
+    }
+
+    /// The same to an address.
+    pub(crate) async fn route_to(&self, host: &str, path: &str, target: SocketAddrV4) -> Route {
         let wish = Wish {
             enabled: true,
             justification: "a test".into(),
+            description: String::new(),
         };
         let spec = RouteSpec {
             blade: "games".into(),
             service: "lobby".into(),
-            port: target.address.port(),
+            port: target.port(),
             host: host.into(),
             path: path.into(),
-            targets: Audience::ALL.map(|one| (one, target.address)).into(),
+            targets: Audience::ALL.map(|one| (one, target)).into(),
             access: Audience::ALL.map(|one| (one, wish.clone())).into(),
         };
         self.requester.create_route(&spec).await.unwrap()
@@ -177,6 +208,7 @@ impl Edge {
             decision,
             reason: String::new(),
             content: Some(route.spec.content()),
+            revision: self.revision(route, audience).await,
         };
         let decided = self
             .administrator
@@ -190,15 +222,101 @@ impl Edge {
         );
     }
 
+    /// The revision of a route's access as it is now.
+    pub(crate) async fn revision(&self, route: &Route, audience: Audience) -> Option<u64> {
+        let route = self.administrator.route(route.id).await.unwrap();
+        Some(route.decisions[&audience].revision)
+    }
+
     /// Delegates a route; gives its holder's client.
     pub(crate) async fn delegate(&self, route: &Route, holder: &str, limit: u32) -> EdgeClient {
+        self.try_delegate(route, holder, limit).await.unwrap()
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) async fn try_delegate(
+        &self,
+        route: &Route,
+        holder: &str,
+        limit: u32,
+    ) -> Result<EdgeClient, EdgeError> {
         let request = DelegationRequest {
             holder: holder.into(),
             networks: vec!["127.0.0.0/16".parse().unwrap()],
             limit,
         };
-        let made = self.administrator.delegate(route.id, &request).await;
-        self.client(&made.unwrap().token)
+        let made = self.administrator.delegate(route.id, &request).await?;
+        Ok(self.client(&made.token))
+    }
+
+    /// Changes settings that are read when it starts next.
+    pub(crate) fn set(&self, pointer: &str, value: Value) {
+        let file = self.folder.path().join("edge.yaml");
+        let mut settings: Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        settings.pointer_mut(parent).unwrap()[key] = value;
+        std::fs::write(&file, settings.to_string()).unwrap();
+    }
+
+    /// A file or folder of its state.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    /// Runs a command of `mkys-edge` to its end; gives its exit status and what it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let output = command(self.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// What it says of its health.
+    pub(crate) async fn health(&self) -> (u16, String) {
+        let answer = reqwest::get(format!("http://{}/v1/health", self.api)).await;
+        let answer = answer.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Process id of `mkys-edge`.
+    pub(crate) fn pid(&self) -> i32 {
+        self.serving.as_ref().unwrap().id().try_into().unwrap()
+    }
+
+    /// All masters of NGINX that were started for this edge.
+    pub(crate) fn masters(&self) -> Vec<i32> {
+        let own = self.state("").display().to_string();
+        let all = std::fs::read_dir("/proc").unwrap();
+        let pids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let titled: Vec<i32> = pids
+            .filter(|pid| {
+                let title = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                let title = String::from_utf8_lossy(&title);
+                title.starts_with("nginx: master") && title.contains(&own)
+            })
+            .collect();
+        // a worker has its master's title at first
+        let parent = |pid: &i32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            line.trim().parse().ok()
+        };
+        let is_master = |pid: &i32| parent(pid).is_none_or(|parent| !titled.contains(&parent));
+        let mut masters: Vec<i32> = titled.iter().copied().filter(is_master).collect();
+        masters.sort_unstable();
+        masters
+    }
+
+    /// How many temporary files NGINX' workers have open.
+    pub(crate) fn temporary_files(&self) -> usize {
+        let temp = self.state("temp");
+        let workers = self.nginx().1.into_iter();
+        let files = workers.flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap());
+        let files = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(&temp)).count()
     }
 
     /// Kills `mkys-edge` at once.
@@ -210,9 +328,8 @@ impl Edge {
 
     /// Kills NGINX with its workers at once.
     pub(crate) fn kill_nginx(&self) {
-        let (master, workers) = self.nginx();
-        kill(master);
-        workers.into_iter().for_each(kill);
+        let (masters, workers) = self.nginx();
+        masters.into_iter().chain(workers).for_each(kill);
     }
 
     /// Kills NGINX' workers at once.
@@ -220,18 +337,17 @@ impl Edge {
         self.nginx().1.into_iter().for_each(kill);
     }
 
-    /// NGINX' master and its workers.
-    pub(crate) fn nginx(&self) -> (i32, Vec<i32>) {
-        let file = self.folder.path().join("state/nginx.pid");
-        let master = std::fs::read_to_string(file).unwrap();
-        let master = master.trim();
-        let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
-        let workers = workers.unwrap_or_default();
-        let workers = workers.split_whitespace();
-        (
-            master.parse().unwrap(),
-            workers.map(|pid| pid.parse().unwrap()).collect(),
-        )
+    /// NGINX' masters, one if all is well, and their workers.
+    pub(crate) fn nginx(&self) -> (Vec<i32>, Vec<i32>) {
+        let masters = self.masters();
+        let workers = masters.iter().map(|master| {
+            let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+            workers.unwrap_or_default()
+        });
+        let workers: Vec<_> = workers.collect();
+        let workers = workers.iter().flat_map(|pids| pids.split_whitespace());
+        let workers = workers.map(|pid| pid.parse().unwrap()).collect();
+        (masters, workers)
     }
 }
 
@@ -252,7 +368,7 @@ impl Drop for Edge {
     }
 }
 
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     // one that is gone is what was wanted
     let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
 }

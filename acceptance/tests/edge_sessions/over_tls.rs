@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::edge::{Edge, HOST, Stage, path, spec, until};
+use crate::script::{get, status, values};
 use crate::service::{Service, head};
 use crate::visitor::{PATIENCE, Socket};
 
@@ -102,4 +103,20 @@ async fn a_websocket_carries_much_both_ways_and_ends_with_its_session() {
         answer.ends_with("the lobby").then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_visitors_are_redirected() {
+    let authority = Authority::new("a university").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = free.local_addr().unwrap();
+    drop(free);
+    let mut edge = Edge::start(json!({}), Some(&authority)).await;
+    edge.kill();
+    edge.set("/users/redirects", json!([plain]));
+    edge.serve().await;
+    let answer = get(plain, "/a%2Fb?c=d", "").await;
+    assert_eq!(status(&answer), 308, "{answer}");
+    let expected = format!("https://{HOST}/a%2Fb?c=d");
+    assert_eq!(values(&answer, "Location"), [&expected], "{answer}");
 }

@@ -13,7 +13,10 @@ fn people_sign_in_decide_and_find_what_was_decided() {
     let edge = Beside::start(&stage);
     let mut wished = wish(HOST, &serve("a game"));
     let quote = "<b>\"fun\" & games</b>";
-    wished["access"]["users"]["justification"] = quote.into();
+    for audience in ["users", "devops"] {
+        wished["access"][audience]["description"] = quote.into();
+        wished["access"][audience]["justification"] = "for the administrators alone".into();
+    }
     let mut other = wish(HOST, &serve("another service"));
     other["service"] = "other".into();
     let route = edge.ask_for(&other);
@@ -58,6 +61,10 @@ fn people_sign_in_decide_and_find_what_was_decided() {
     assert_eq!(waiting.matches(&place).count(), 2, "{waiting}");
     let escaped = "&#60;b&#62;&#34;fun&#34; &#38; games&#60;/b&#62;";
     assert!(waiting.contains(escaped), "{waiting}");
+    assert!(
+        waiting.contains("for the administrators alone"),
+        "{waiting}"
+    );
 
     // another site's form does not know what the page's own form has
     let decide_on = |page: &Page, form_token: &str, decision: &str, audience: &str| {
@@ -96,6 +103,10 @@ fn people_sign_in_decide_and_find_what_was_decided() {
     let link = format!("href=\"http://{HOST}:{}/\"", edge.port);
     assert!(portal.text.contains(&link), "{portal:?}");
     assert!(portal.text.contains(escaped), "{portal:?}");
+    assert!(
+        !portal.text.contains("for the administrators alone"),
+        "{portal:?}"
+    );
     assert!(!devops.get("/").text.contains(HOST));
 
     // taken back, and nothing is decided of what is not there
@@ -120,7 +131,12 @@ fn people_sign_in_decide_and_find_what_was_decided() {
         assert_eq!(refused.status, 401, "{refused:?}");
         assert_eq!(edge.visit(HOST).status, 404);
     };
-    assert_eq!(devops.post("/admin/sign-out", &[("", "")]).status, 303);
+    assert_eq!(
+        devops
+            .post("/admin/sign-out", &[("form_token", &*form_token)])
+            .status,
+        303
+    );
     decide(&form_token);
     let eve = edge.token("eve", &["--role", "administrator"]);
     assert_eq!(

@@ -1,5 +1,6 @@
 //! The client: one method for each thing the API can do.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -12,6 +13,9 @@ use crate::error::{EdgeError, Refusal};
 use crate::place::{check_host, check_path};
 use crate::token::Actor;
 use crate::types::{Audience, DecisionRequest, Route, RouteSpec, Vacancy};
+
+/// The header of each answer that says which edge gives it.
+pub const EDGE_HEADER: &str = "mkys-edge-id";
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -44,6 +48,7 @@ pub struct EdgeClient {
     url: String,
     token: SecretString,
     http: reqwest::Client,
+    edge: Arc<Mutex<Option<Uuid>>>,
 }
 
 impl EdgeClient {
@@ -81,7 +86,18 @@ impl EdgeClient {
             url,
             token: settings.token.clone(),
             http,
+            edge: Arc::default(),
         })
+    }
+
+    /// The address of the edge's API.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Id of the edge that gave the last answer; none before there was one, or where the edge is of a version that does not say.
+    pub fn edge(&self) -> Option<Uuid> {
+        *self.edge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the client's token may do.
@@ -175,12 +191,28 @@ impl EdgeClient {
         self.call(Method::POST, &path, Some(decision)).await
     }
 
+    /// Takes a route away that stands.
+    ///
+    /// # Errors
+    ///
+    /// As [`EdgeClient::delete_route`], and [`EdgeError::NotFound`], which says which edge has no such route.
+    pub async fn delete_standing_route(&self, id: Uuid) -> Result<(), EdgeError> {
+        self.delete_standing(&format!("/v1/routes/{id}")).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Result<(), EdgeError> {
-        match self.exchange(Method::DELETE, path, None::<&()>).await {
-            // an edge answers this with nothing
-            Ok(text) if !text.is_empty() => Err(self.not_an_edge("a page to a DELETE")),
-            Ok(_) | Err(EdgeError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
+        match self.delete_standing(path).await {
+            Err(EdgeError::NotFound { .. }) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    async fn delete_standing(&self, path: &str) -> Result<(), EdgeError> {
+        let text = self.exchange(Method::DELETE, path, None::<&()>).await?;
+        // an edge answers this with nothing
+        match text.is_empty() {
+            true => Ok(()),
+            false => Err(self.not_an_edge("a page to a DELETE")),
         }
     }
 
@@ -223,6 +255,9 @@ impl EdgeClient {
         }
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
+        let edge = response.headers().get(EDGE_HEADER);
+        let edge: Option<Uuid> = edge.and_then(|id| id.to_str().ok()?.parse().ok());
+        *self.edge.lock().unwrap_or_else(PoisonError::into_inner) = edge;
         let text = response.text().await.map_err(unreachable)?;
         if status.is_success() {
             return Ok(text);
@@ -233,6 +268,11 @@ impl EdgeClient {
             Err(_) if status.is_client_error() => {
                 return Err(self.not_an_edge(&format!("{status} to {asked}")));
             }
+            // its page is for browsers
+            Err(_) if text.trim_start().starts_with('<') => Refusal {
+                error: format!("a page and no reason, to {asked}"),
+                field: None,
+            },
             Err(_) => Refusal {
                 error: text.clone(),
                 field: None,
@@ -246,7 +286,7 @@ impl EdgeClient {
             StatusCode::FORBIDDEN => EdgeError::Forbidden { refusal },
             StatusCode::NOT_FOUND => {
                 let id = path.split('/').nth(3).unwrap_or_default().to_owned();
-                EdgeError::NotFound { id }
+                EdgeError::NotFound { id, edge }
             }
             StatusCode::CONFLICT => EdgeError::Conflict { refusal },
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
@@ -312,6 +352,35 @@ mod tests {
         let error = edge.route(Uuid::nil()).await.unwrap_err();
         assert!(matches!(error, EdgeError::NotFound { .. }), "{error}");
         edge.delete_route(Uuid::nil()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_page_of_a_failing_edge_is_cut_to_its_status() {
+        let page = "<html><head><title>503</title></head></html>";
+        let (server, edge) = asking(503, page).await;
+        let error = edge.routes().await.unwrap_err().to_string();
+        let expected = format!(
+            "the edge at {} answers 503: a page and no reason, to GET /v1/routes",
+            server.uri()
+        );
+        assert_eq!(error, expected);
+    }
+
+    #[tokio::test]
+    async fn a_404_names_the_edge_that_gives_it() {
+        let server = MockServer::start().await;
+        let id = Uuid::from_u128(7);
+        let answer = ResponseTemplate::new(404)
+            .set_body_string(r#"{"error":"there is no such route"}"#)
+            .insert_header(EDGE_HEADER, id.to_string().as_str());
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let client = EdgeClient::new(&Settings::new(server.uri(), "mkys_x")).unwrap();
+        assert_eq!(client.edge(), None);
+        let error = client.route(Uuid::nil()).await.unwrap_err();
+        let EdgeError::NotFound { edge, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((edge, client.edge()), (Some(id), Some(id)));
     }
 
     #[tokio::test]

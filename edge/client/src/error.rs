@@ -60,6 +60,8 @@ pub enum EdgeError {
     NotFound {
         /// Its id, or a session route's name.
         id: String,
+        /// The edge that says so; none where it is of a version that does not say which it is.
+        edge: Option<uuid::Uuid>,
     },
     /// Somebody else has the host and path, or the state does not allow it.
     #[error("the edge says no: {}", refusal.error)]

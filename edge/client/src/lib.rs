@@ -16,14 +16,16 @@
 mod client;
 mod error;
 mod place;
+mod reserved;
 mod session;
 mod session_client;
 mod token;
 mod types;
 
-pub use client::{EdgeClient, Settings};
+pub use client::{EDGE_HEADER, EdgeClient, Settings};
 pub use error::{EdgeError, Refusal};
-pub use place::{check_below, check_host, check_label, check_path};
+pub use place::{check_below, check_host, check_label, check_path, check_text};
+pub use reserved::{check_reserved, is_named};
 pub use session::{
     Delegation, DelegationRequest, NewDelegation, Renewal, Renewed, Session, SessionFault,
     SessionSpec, SessionStatus, TTL_S,

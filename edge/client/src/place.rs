@@ -12,7 +12,7 @@ pub fn check_host(host: &str) -> Result<(), String> {
     match host.len() <= 253 && host.split('.').all(is_label) {
         true => Ok(()),
         false => Err(format!(
-            "{host:?} is not a host name in lower case, without a port"
+            "{host:?} is not a host name in lower case, without a port and without a dot at its end"
         )),
     }
 }
@@ -41,6 +41,25 @@ pub fn check_path(path: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Checks a text that people read: no control characters, and none that change the direction of what follows or cannot be seen.
+///
+/// # Errors
+///
+/// One sentence.
+pub fn check_text(text: &str) -> Result<(), String> {
+    let hides = |c: char| {
+        (c.is_control() && c != '\n' && c != '\r' && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    match text.chars().find(|c| hides(*c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "the character {} cannot be seen, or changes how the rest is read",
+            c.escape_unicode()
+        )),
+    }
 }
 
 /// Checks that a path lies strictly below a prefix, by whole segments. Both are paths already.

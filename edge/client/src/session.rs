@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::place::{check_below, check_label};
+use crate::reserved::check_reserved;
 use crate::types::Audience;
 
 /// Shortest and longest time to live of a session route, in seconds.
@@ -180,6 +181,7 @@ impl Delegation {
             );
             return Err(fault("target", true)(error));
         }
+        check_reserved(*target.ip(), &self.networks).map_err(fault("target", true))?;
         if !TTL_S.contains(ttl_s) {
             let error = format!(
                 "{ttl_s} s is not between {} s and {} s",

@@ -5,6 +5,8 @@ use std::net::SocketAddrV4;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::reserved::check_reserved;
+
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,8 +20,11 @@ pub enum Role {
 /// Who is asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// Name of the token: a person or a pipeline.
+    /// Name of the token.
     pub name: String,
+    /// Whose it is: who asked for a route by one token cannot decide on it by another.
+    #[serde(default)]
+    pub person: String,
     /// What it is for.
     pub role: Role,
     /// The blades it may speak for; `*` is every one.
@@ -74,7 +79,7 @@ impl Actor {
             .iter()
             .any(|network| network.contains(target.ip()))
         {
-            return Ok(());
+            return check_reserved(*target.ip(), &self.networks);
         }
         let networks: Vec<_> = self.networks.iter().map(ToString::to_string).collect();
         Err(format!(

@@ -47,9 +47,12 @@ pub struct RouteSpec {
 pub struct Wish {
     /// Whether access is wanted; off withdraws it at once, without anybody's approval.
     pub enabled: bool,
-    /// Why, for whoever decides.
+    /// Why, for those who decide, and nobody else.
     #[serde(default)]
     pub justification: String,
+    /// The text of the portal's public page for the service. Part of the approval.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
 }
 
 /// A route as the edge holds it.
@@ -62,6 +65,9 @@ pub struct Route {
     pub spec: RouteSpec,
     /// Who asked: the name of the token.
     pub requester: String,
+    /// All persons who asked for it or changed it: none of them decides on it.
+    #[serde(default)]
+    pub people: Vec<String>,
     /// What was decided, for each audience that the route names.
     pub decisions: BTreeMap<Audience, Access>,
 }
@@ -80,6 +86,9 @@ pub struct Access {
     /// When.
     #[serde(default)]
     pub decided_at: Option<jiff::Timestamp>,
+    /// Incremented by each change of the wish or the decision for this audience.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// The states of an access.
@@ -185,9 +194,13 @@ pub struct DecisionRequest {
     /// Why.
     #[serde(default)]
     pub reason: String,
-    /// The route as whoever decides saw it: one that changed meanwhile is not decided on. Needed to approve.
+    /// The route as it was seen: one that changed meanwhile is not decided on. Needed to approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// The revision of the access as it was seen: one that was changed or decided on meanwhile is not decided on. Needed to approve what was
+    /// refused or withdrawn before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 impl Audience {

@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::HolderTaken`]; [`StoreError::Denied`] when it cannot be delegated so; and as each function here:
+    /// [`StoreError::HolderTaken`]; [`StoreError::LimitsFull`]; [`StoreError::Denied`] when it cannot be delegated so; and as each function here:
     /// [`StoreError`].
     pub async fn delegate(
         &self,
@@ -34,7 +34,7 @@ impl Store {
         token: &str,
         delegate: impl FnOnce(&Route) -> Result<Delegation, Denied> + Send + 'static,
     ) -> Result<Option<Delegation>, StoreError> {
-        let hash = token::hash(token);
+        let (hash, room) = (token::hash(token), self.room.clone());
         self.writer.write(move |connection| Box::pin(async move {
                 let Some(route) = there(connection, route).await? else {
                     return Ok(None);
@@ -60,6 +60,7 @@ impl Store {
                     }
                     other => other?,
                 };
+                room.check_limits(connection).await?;
                 let Delegation {
                     holder,
                     created_by,

@@ -77,12 +77,28 @@ impl Writer {
 }
 
 /// Does changes in one transaction. An error is one of the transaction: then none of them is written.
+///
+/// A connection on which a transaction failed is closed: SQLite ends a transaction by itself where the disk is full
+/// (<https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>), and what the connection counts as open is
+/// not any more.
 async fn write(
     pool: &SqlitePool,
     jobs: impl Iterator<Item = Job>,
 ) -> Result<Vec<Answer>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let written = write_on(&mut connection, jobs).await;
+    if written.is_err() {
+        drop(connection.detach());
+    }
+    written
+}
+
+async fn write_on(
+    connection: &mut SqliteConnection,
+    jobs: impl Iterator<Item = Job>,
+) -> Result<Vec<Answer>, sqlx::Error> {
     // the lock from the beginning: one who reads first and then writes may find that somebody else wrote
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut answers = Vec::new();
     for job in jobs {
         let mut savepoint = transaction.begin().await?;
@@ -202,5 +218,47 @@ mod tests {
         assert!(matches!(broken, Err(StoreError::NotWritten)), "{broken:?}");
         insert(&writer, 2).await.unwrap();
         assert_eq!(seen(&pool).await, [2]);
+    }
+
+    #[tokio::test]
+    async fn full_disk_leaves_no_broken_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("x.sqlite"))
+            .create_if_missing(true)
+            // SQLite says "database or disk is full" there, as it does on a full disk, and ends the transaction
+            .pragma("max_page_count", "40");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_with(options)
+            .await
+            .unwrap();
+        let made = sqlx::query("CREATE TABLE seen (data BLOB)");
+        made.execute(&pool).await.unwrap();
+        let writer = Writer::start(pool.clone());
+        let insert = async |size: i64| {
+            let written = writer.write(move |connection| {
+                Box::pin(async move {
+                    let insert = sqlx::query("INSERT INTO seen VALUES (zeroblob(?))").bind(size);
+                    insert.execute(connection).await?;
+                    Ok(())
+                })
+            });
+            written.await
+        };
+        for _ in 0..5 {
+            while insert(20_000).await.is_ok() {}
+            // each connection of the pool meets it, more than once
+            for _ in 0..6 {
+                insert(20_000).await.unwrap_err();
+            }
+            sqlx::query("DELETE FROM seen")
+                .execute(&pool)
+                .await
+                .unwrap();
+            for _ in 0..20 {
+                insert(10).await.unwrap();
+            }
+        }
     }
 }

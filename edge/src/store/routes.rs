@@ -10,8 +10,11 @@ use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::sessions::places_below;
-use super::{Place, Store, StoreError, delegations, journal, parse};
+use super::{Place, Store, StoreError, delegations, journal, number, parse};
 use crate::policy::Denied;
+
+/// Routes of a token that may wait for a decision at once.
+const PENDING: u64 = 500;
 
 /// A route that was changed.
 #[derive(Clone, Debug)]
@@ -23,25 +26,17 @@ pub struct Changed {
 }
 
 impl Store {
-    /// All routes.
+    /// All routes that can be read.
     ///
     /// # Errors
     ///
     /// As each function here: [`StoreError`].
     pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
-        let mut accesses: BTreeMap<String, Vec<SqliteRow>> = BTreeMap::new();
-        for row in sqlx::query("SELECT * FROM accesses")
-            .fetch_all(&self.pool)
-            .await?
-        {
-            accesses.entry(row.try_get("route")?).or_default().push(row);
-        }
+        let accesses = sqlx::query("SELECT * FROM accesses").fetch_all(&self.pool);
+        let accesses = accesses.await?;
         let rows = sqlx::query("SELECT * FROM routes ORDER BY host, path").fetch_all(&self.pool);
-        let routes = rows.await?.into_iter().map(|row| {
-            let id: String = row.try_get("id")?;
-            route(&row, &accesses.remove(&id).unwrap_or_default())
-        });
-        routes.collect()
+        let (routes, _) = readable(&rows.await?, accesses);
+        Ok(routes)
     }
 
     /// A route.
@@ -51,8 +46,12 @@ impl Store {
     }
 
     /// Writes a new route.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`], [`StoreError::MemoryFull`], [`StoreError::DiskFull`], [`StoreError::TooManyPending`].
     pub async fn insert(&self, route: &Route, now: Timestamp) -> Result<(), StoreError> {
-        let route = route.clone();
+        let (route, room) = (route.clone(), self.room.clone());
         self.writer.write(move |connection| Box::pin(async move {
                 let RouteSpec {
                     blade,
@@ -63,8 +62,8 @@ impl Store {
                     ..
                 } = &route.spec;
                 let inserted = sqlx::query(
-                    "INSERT INTO routes (id, blade, service, port, host, path, requester, created_at) \
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO routes (id, blade, service, port, host, path, requester, people, created_at) \
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 )
                 .bind(route.id.to_string())
                 .bind(blade)
@@ -73,11 +72,14 @@ impl Store {
                 .bind(host)
                 .bind(path)
                 .bind(&route.requester)
+                .bind(serde_json::json!(route.people).to_string())
                 .bind(now.to_string())
                 .execute(&mut *connection)
                 .await;
                 taken(connection, inserted, &route, now).await?;
                 write_accesses(connection, &route).await?;
+                check_pending(connection, &route.requester).await?;
+                room.check_routes(connection).await?;
                 journal(connection, now, &route.requester, "ask", &route, None, "").await
 })).await
     }
@@ -94,7 +96,7 @@ impl Store {
         now: Timestamp,
         change: impl FnOnce(Route) -> Result<Route, Denied> + Send + 'static,
     ) -> Result<Option<Changed>, StoreError> {
-        let by = by.to_owned();
+        let (by, room) = (by.to_owned(), self.room.clone());
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
@@ -103,11 +105,15 @@ impl Store {
                     };
                     let place = Place::from(&before);
                     let route = change(before)?;
+                    let moves = place != Place::from(&route);
                     let mut places = places_below(connection, id).await?;
                     places.extend([place, Place::from(&route)]);
                     delegations::end_if_other(connection, &route).await?;
                     write_spec(connection, &route, now).await?;
                     write_accesses(connection, &route).await?;
+                    if moves {
+                        room.check_routes(connection).await?;
+                    }
                     journal(connection, now, &by, "change", &route, None, "").await?;
                     Ok(Some(Changed { route, places }))
                 })
@@ -247,13 +253,14 @@ async fn write_spec(
         ..
     } = &route.spec;
     let updated = sqlx::query(
-        "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ? WHERE id = ?",
+        "UPDATE routes SET blade = ?, service = ?, port = ?, host = ?, path = ?, people = ? WHERE id = ?",
     )
     .bind(blade)
     .bind(service)
     .bind(i64::from(*port))
     .bind(host)
     .bind(path)
+    .bind(serde_json::json!(route.people).to_string())
     .bind(route.id.to_string())
     .execute(&mut *connection)
     .await;
@@ -274,18 +281,20 @@ async fn write_accesses(
             continue;
         };
         sqlx::query(
-            "INSERT INTO accesses (route, audience, enabled, justification, target, state, \
-             decided_by, reason, decided_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO accesses (route, audience, enabled, justification, description, target, state, \
+             decided_by, reason, decided_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&id)
         .bind(audience.as_str())
         .bind(wish.enabled)
         .bind(&wish.justification)
+        .bind(&wish.description)
         .bind(route.spec.targets.get(audience).map(ToString::to_string))
         .bind(access.state.as_str())
         .bind(&access.decided_by)
         .bind(&access.reason)
         .bind(access.decided_at.map(|at| at.to_string()))
+        .bind(i64::try_from(access.revision).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
     }
@@ -314,6 +323,7 @@ pub(super) fn route(row: &SqliteRow, accesses: &[SqliteRow]) -> Result<Route, St
         let wish = Wish {
             enabled: access.try_get("enabled")?,
             justification: access.try_get("justification")?,
+            description: access.try_get("description")?,
         };
         spec.access.insert(audience, wish);
         if let Some(target) = access.try_get::<Option<String>, _>("target")? {
@@ -326,15 +336,64 @@ pub(super) fn route(row: &SqliteRow, accesses: &[SqliteRow]) -> Result<Route, St
             decided_by: access.try_get("decided_by")?,
             reason: access.try_get("reason")?,
             decided_at: decided_at.map(|at| parse("a time", &at)).transpose()?,
+            revision: number(access.try_get("revision")?)?,
         };
         decisions.insert(audience, decision);
     }
+    let people: String = row.try_get("people")?;
     Ok(Route {
         id: parse("an id", &id)?,
         spec,
         requester: row.try_get("requester")?,
+        people: serde_json::from_str(&people)
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?,
         decisions,
     })
+}
+
+/// Routes from their rows, with the number of those that cannot be read: one that is damaged is no reason to serve none.
+pub(super) fn readable(rows: &[SqliteRow], accesses: Vec<SqliteRow>) -> (Vec<Route>, usize) {
+    let mut of: BTreeMap<String, Vec<SqliteRow>> = BTreeMap::new();
+    let mut unreadable = 0;
+    let mut damaged = |what: &str, error: StoreError| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "{what} in the database cannot be read"
+        );
+        unreadable += 1;
+    };
+    for row in accesses {
+        match row.try_get("route") {
+            Ok(route) => of.entry(route).or_default().push(row),
+            Err(error) => damaged("an access", error.into()),
+        }
+    }
+    let mut routes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let read = row.try_get("id").map_err(StoreError::from);
+        let read = read.and_then(|id: String| route(row, &of.remove(&id).unwrap_or_default()));
+        match read {
+            Ok(route) => routes.push(route),
+            Err(error) => damaged("a route", error),
+        }
+    }
+    (routes, unreadable)
+}
+
+/// Checks that not too many routes of a token wait for a decision: administrators have to read them all.
+async fn check_pending(
+    connection: &mut SqliteConnection,
+    requester: &str,
+) -> Result<(), StoreError> {
+    let pending = "SELECT count(DISTINCT a.route) FROM accesses a JOIN routes r ON r.id = a.route \
+                   WHERE a.state = 'pending' AND r.requester = ?";
+    let pending = sqlx::query_scalar(pending)
+        .bind(requester)
+        .fetch_one(connection);
+    match number(pending.await?)? <= PENDING {
+        true => Ok(()),
+        false => Err(StoreError::TooManyPending(PENDING)),
+    }
 }
 
 fn state_of(word: &str) -> Result<AccessState, StoreError> {
@@ -363,6 +422,7 @@ mod tests {
         let wish = Wish {
             enabled: true,
             justification: "games".into(),
+            description: String::new(),
         };
         let route = Route {
             id: Uuid::nil(),
@@ -378,6 +438,7 @@ mod tests {
                 access: Audience::ALL.map(|one| (one, wish.clone())).into(),
             },
             requester: "pipeline".into(),
+            people: vec!["eve".into()],
             decisions: Audience::ALL
                 .map(|one| (one, undecided(AccessState::Pending)))
                 .into(),

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::routes::route;
+use super::routes::readable;
 use super::sessions::session;
 use super::{Store, StoreError, parse};
 
@@ -37,6 +37,8 @@ pub struct Serving {
     pub routes: BTreeMap<Uuid, Route>,
     /// Session routes with the route that they are delegated by.
     pub sessions: Vec<(Session, Uuid)>,
+    /// How many are in the database and cannot be read; the log says which and why.
+    pub unreadable: usize,
 }
 
 const SESSIONS: &str =
@@ -48,13 +50,17 @@ impl Store {
         let mut moment = self.pool.begin().await?;
         let query = format!("{SESSIONS} WHERE s.expires > ?");
         let sessions = sqlx::query(sqlx::AssertSqlSafe(query)).bind(now.as_millisecond());
-        let sessions = with_routes(&sessions.fetch_all(&mut *moment).await?)?;
+        let (sessions, damaged) = with_routes(&sessions.fetch_all(&mut *moment).await?);
         let accesses = sqlx::query("SELECT * FROM accesses");
         let accesses = accesses.fetch_all(&mut *moment).await?;
         let rows = sqlx::query("SELECT * FROM routes");
         let rows = rows.fetch_all(&mut *moment).await?;
-        let routes = all(&rows, accesses)?;
-        Ok(Serving { routes, sessions })
+        let (routes, unreadable) = by_id(&rows, accesses);
+        Ok(Serving {
+            routes,
+            sessions,
+            unreadable: unreadable + damaged,
+        })
     }
 
     /// What is to be served at some places; nothing at those where nothing is.
@@ -73,7 +79,7 @@ impl Store {
         let sessions = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(&places)
             .bind(now.as_millisecond());
-        let sessions = with_routes(&sessions.fetch_all(&mut *moment).await?)?;
+        let (sessions, damaged) = with_routes(&sessions.fetch_all(&mut *moment).await?);
         let at = "SELECT r.id FROM json_each(?) p \
                   JOIN routes r ON r.host = p.value ->> 0 AND r.path = p.value ->> 1";
         let at: Vec<String> = sqlx::query_scalar(at)
@@ -82,41 +88,51 @@ impl Store {
             .await?;
         let of = sessions.iter().map(|(_, route)| route.to_string());
         let ids: BTreeSet<_> = at.into_iter().chain(of).collect();
-        let routes = some(&mut moment, &ids).await?;
-        Ok(Serving { routes, sessions })
+        let (routes, unreadable) = some(&mut moment, &ids).await?;
+        Ok(Serving {
+            routes,
+            sessions,
+            unreadable: unreadable + damaged,
+        })
     }
 }
 
-fn with_routes(rows: &[SqliteRow]) -> Result<Vec<(Session, Uuid)>, StoreError> {
-    let rows = rows.iter().map(|row| {
-        let route: String = row.try_get("route")?;
-        Ok((session(row)?, parse("a route's id", &route)?))
+fn with_routes(rows: &[SqliteRow]) -> (Vec<(Session, Uuid)>, usize) {
+    let mut unreadable = 0;
+    let rows = rows.iter().filter_map(|row| match with_route(row) {
+        Ok(session) => Some(session),
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a session route in the database cannot be read"
+            );
+            unreadable += 1;
+            None
+        }
     });
-    rows.collect()
+    (rows.collect(), unreadable)
+}
+
+fn with_route(row: &SqliteRow) -> Result<(Session, Uuid), StoreError> {
+    let route: String = row.try_get("route")?;
+    Ok((session(row)?, parse("a route's id", &route)?))
 }
 
 async fn some(
     connection: &mut SqliteConnection,
     ids: &BTreeSet<String>,
-) -> Result<BTreeMap<Uuid, Route>, StoreError> {
+) -> Result<(BTreeMap<Uuid, Route>, usize), StoreError> {
     let ids = serde_json::json!(ids).to_string();
     let rows = "SELECT * FROM routes WHERE id IN (SELECT value FROM json_each(?))";
     let rows = sqlx::query(rows).bind(&ids);
     let rows = rows.fetch_all(&mut *connection).await?;
     let accesses = "SELECT * FROM accesses WHERE route IN (SELECT value FROM json_each(?))";
     let accesses = sqlx::query(accesses).bind(&ids);
-    all(&rows, accesses.fetch_all(connection).await?)
+    Ok(by_id(&rows, accesses.fetch_all(connection).await?))
 }
 
-fn all(rows: &[SqliteRow], accesses: Vec<SqliteRow>) -> Result<BTreeMap<Uuid, Route>, StoreError> {
-    let mut of: BTreeMap<String, Vec<SqliteRow>> = BTreeMap::new();
-    for row in accesses {
-        of.entry(row.try_get("route")?).or_default().push(row);
-    }
-    let routes = rows.iter().map(|row| {
-        let id: String = row.try_get("id")?;
-        let route = route(row, &of.remove(&id).unwrap_or_default())?;
-        Ok((route.id, route))
-    });
-    routes.collect()
+fn by_id(rows: &[SqliteRow], accesses: Vec<SqliteRow>) -> (BTreeMap<Uuid, Route>, usize) {
+    let (routes, unreadable) = readable(rows, accesses);
+    let routes = routes.into_iter().map(|route| (route.id, route));
+    (routes.collect(), unreadable)
 }

@@ -25,8 +25,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::SessionTaken`], [`StoreError::Limit`], [`StoreError::Ended`]; and as each function here:
-    /// [`StoreError`].
+    /// [`StoreError::SessionTaken`], [`StoreError::Limit`], [`StoreError::Ended`], [`StoreError::MemoryFull`],
+    /// [`StoreError::DiskFull`]; and as each function here: [`StoreError`].
     pub async fn put_session(
         &self,
         holder: &Holder,
@@ -34,7 +34,7 @@ impl Store {
         spec: &SessionSpec,
         now: Timestamp,
     ) -> Result<(Session, Vec<Place>), StoreError> {
-        let holder = holder.clone();
+        let (holder, room) = (holder.clone(), self.room.clone());
         // as it will be read again
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut wanted = Session {
@@ -52,14 +52,19 @@ impl Store {
                 Box::pin(async move {
                     claim::free(connection, &holder, &wanted, now).await?;
                     let mut places = vec![place(&wanted)];
+                    let mut moves = true;
                     match claim::before(connection, &holder, &wanted.name).await? {
                         Some(before) => {
+                            moves = before.path != wanted.path;
                             places.push(place(&before));
                             (wanted.id, wanted.created_at) = (before.id, before.created_at);
                         }
                         None => claim::room(connection, &holder, now).await?,
                     }
                     claim::write(connection, &holder, &wanted).await?;
+                    if moves {
+                        room.check_sessions(connection).await?;
+                    }
                     Ok((wanted, places))
                 })
             })
@@ -105,6 +110,15 @@ impl Store {
                 );
                 lapsed(&rows.bind(id).bind(name).fetch_all(connection).await?)
 })).await
+    }
+
+    /// Lets no session route last longer than a renewal would give it: the clock may have been set back while nobody looked.
+    pub async fn bound_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.as_millisecond();
+        let bound =
+            "UPDATE sessions SET expires = ?1 + 1000 * ttl_s WHERE expires > ?1 + 1000 * ttl_s";
+        sqlx::query(bound).bind(now).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Deletes the session routes that have lapsed.
@@ -235,6 +249,7 @@ mod tests {
                 access: Default::default(),
             },
             requester: "pipeline".into(),
+            people: Vec::new(),
             decisions: Default::default(),
         };
         let delegation = Delegation {

@@ -1,20 +1,27 @@
 //! The administrators' pages: requests that wait, what was decided, and deciding. They are there on
 //! the devops listener alone.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use mkys_edge_client::{AccessState, Actor, Audience, Decision, DecisionRequest, Role};
+use mkys_edge_client::{
+    Access, AccessState, Actor, Audience, Decision, DecisionRequest, Role, Route, Wish,
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::App;
 use super::error::Failure;
 use super::portal::{MessagePage, audience, failed, no_such_page, page};
-use super::sign_in::{COOKIE_NAME, Session};
+use super::sign_in::{Session, set_cookie};
+use crate::policy;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -37,9 +44,17 @@ struct AdminPage {
     title: String,
     name: String,
     form_token: String,
-    waiting: Vec<Entry>,
-    approved: Vec<Entry>,
-    others: Vec<Entry>,
+    waiting: Section,
+    approved: Section,
+    others: Section,
+    number: usize,
+    pages: usize,
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    #[serde(default)]
+    page: Option<usize>,
 }
 
 struct Entry {
@@ -51,12 +66,23 @@ struct Entry {
     target: String,
     /// What the page shows, as JSON: what is decided on must be that.
     content: String,
+    revision: u64,
     requester: String,
     justification: String,
+    description: String,
     state: AccessState,
-    decided: String,
+    decided: Decided,
     own: bool,
     is_wanted: bool,
+    /// The other blades that have routes on the same host.
+    neighbours: String,
+}
+
+#[derive(Default)]
+struct Decided {
+    by: String,
+    at: String,
+    reason: String,
 }
 
 /// Only devops' own listener has these pages.
@@ -76,7 +102,7 @@ fn sign_in_page(app: &App, status: StatusCode, problem: Option<&'static str>) ->
 
 /// The administrator who is signed in, with the session.
 async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<(Actor, Session)>, Failure> {
-    let Some(session) = app.sessions.of(headers, jiff::Timestamp::now()) else {
+    let Some(session) = app.sessions.of(headers, Instant::now()) else {
         return Ok(None);
     };
     let actor = app.store.actor_by_hash(&session.token).await?;
@@ -84,14 +110,20 @@ async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<(Actor, Sess
     Ok(administrator.map(|actor| (actor, session)))
 }
 
-async fn requests(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn requests(
+    State(app): State<App>,
+    headers: HeaderMap,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Response {
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
     let shown: Result<Response, Failure> = async {
         match signed_in(&app, &headers).await? {
             Some((actor, session)) => {
-                let admin = admin_page(&app, actor, session).await?;
+                let number = paging.ok().and_then(|Query(paging)| paging.page);
+                let number = number.unwrap_or(1).clamp(1, 100_000);
+                let admin = admin_page(&app, actor, session, number).await?;
                 Ok(page(StatusCode::OK, &admin))
             }
             None => Ok(sign_in_page(&app, StatusCode::OK, None)),
@@ -101,36 +133,25 @@ async fn requests(State(app): State<App>, headers: HeaderMap) -> Response {
     shown.unwrap_or_else(|failure| failed(&app, failure))
 }
 
-async fn admin_page(app: &App, actor: Actor, session: Session) -> Result<AdminPage, Failure> {
+/// Entries of a section on a page.
+const MOST: usize = 50;
+
+async fn admin_page(
+    app: &App,
+    actor: Actor,
+    session: Session,
+    number: usize,
+) -> Result<AdminPage, Failure> {
+    let routes = app.store.routes().await?;
+    let mut blades: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for Route { spec, .. } in &routes {
+        blades.entry(&spec.host).or_default().insert(&spec.blade);
+    }
     let (mut waiting, mut approved, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for route in app.store.routes().await? {
+    for route in &routes {
         for (audience, access) in &route.decisions {
-            let wish = route.spec.access.get(audience);
-            let target = route.spec.targets.get(audience);
-            let at = access
-                .decided_at
-                .map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
-            let decided: Vec<_> = [access.decided_by.clone(), at, access.reason.clone()]
-                .into_iter()
-                .flatten()
-                .collect();
-            let entry = Entry {
-                id: route.id,
-                audience: *audience,
-                blade: route.spec.blade.clone(),
-                service: route.spec.service.clone(),
-                place: format!("{}{}", route.spec.host, route.spec.path),
-                target: target.map(ToString::to_string).unwrap_or_default(),
-                content: serde_json::json!(route.spec.content()).to_string(),
-                requester: route.requester.clone(),
-                justification: wish
-                    .map(|wish| wish.justification.clone())
-                    .unwrap_or_default(),
-                state: access.state,
-                decided: decided.join(" · "),
-                own: actor.name == route.requester,
-                is_wanted: wish.is_some_and(|wish| wish.enabled),
-            };
+            let on_host = blades.get(route.spec.host.as_str());
+            let entry = entry(&actor, route, *audience, access, on_host);
             match access.state {
                 AccessState::Pending => waiting.push(entry),
                 AccessState::Approved => approved.push(entry),
@@ -138,14 +159,83 @@ async fn admin_page(app: &App, actor: Actor, session: Session) -> Result<AdminPa
             }
         }
     }
+    let longest = [&waiting, &approved, &others]
+        .map(Vec::len)
+        .into_iter()
+        .max();
     Ok(AdminPage {
         title: app.title.to_string(),
         name: actor.name,
         form_token: session.form_token,
-        waiting,
-        approved,
-        others,
+        waiting: Section::of(waiting, number),
+        approved: Section::of(approved, number),
+        others: Section::of(others, number),
+        number,
+        pages: longest.unwrap_or_default().div_ceil(MOST).max(1),
     })
+}
+
+fn entry(
+    actor: &Actor,
+    route: &Route,
+    audience: Audience,
+    access: &Access,
+    on_host: Option<&BTreeSet<&str>>,
+) -> Entry {
+    let spec = &route.spec;
+    let wish = spec.access.get(&audience);
+    let text = |text: fn(&Wish) -> &String| wish.map(text).cloned().unwrap_or_default();
+    let others = on_host
+        .into_iter()
+        .flatten()
+        .filter(|blade| **blade != spec.blade);
+    let at = access
+        .decided_at
+        .map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    Entry {
+        id: route.id,
+        audience,
+        blade: spec.blade.clone(),
+        service: spec.service.clone(),
+        place: format!("{}{}", spec.host, spec.path),
+        target: spec
+            .targets
+            .get(&audience)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        content: serde_json::json!(spec.content()).to_string(),
+        revision: access.revision,
+        requester: route.requester.clone(),
+        justification: text(|wish| &wish.justification),
+        description: text(|wish| &wish.description),
+        state: access.state,
+        decided: Decided {
+            by: access.decided_by.clone().unwrap_or_default(),
+            at: at.unwrap_or_default(),
+            reason: access.reason.clone().unwrap_or_default(),
+        },
+        own: policy::is_own(actor, route),
+        is_wanted: wish.is_some_and(|wish| wish.enabled),
+        neighbours: others.copied().collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What of a section is on a page.
+struct Section {
+    /// How many there are on all pages.
+    total: usize,
+    entries: Vec<Entry>,
+}
+
+impl Section {
+    fn of(all: Vec<Entry>, number: usize) -> Self {
+        let total = all.len();
+        let entries = all.into_iter().skip((number - 1) * MOST).take(MOST);
+        Self {
+            total,
+            entries: entries.collect(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -153,34 +243,70 @@ struct SignIn {
     token: String,
 }
 
-async fn sign_in(State(app): State<App>, headers: HeaderMap, Form(form): Form<SignIn>) -> Response {
+/// How long a wrong sign-in waits for its answer.
+const BRAKE: Duration = Duration::from_secs(1);
+
+async fn sign_in(
+    State(app): State<App>,
+    headers: HeaderMap,
+    form: Result<Form<SignIn>, FormRejection>,
+) -> Response {
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
+    let Ok(Form(form)) = form else {
+        return failed(&app, no_such_form());
+    };
     let token = form.token.trim();
     let actor = match app.store.actor(token).await {
         Ok(actor) => actor,
         Err(error) => return failed(&app, error.into()),
     };
     if actor.is_none_or(|actor| actor.role != Role::Administrator) {
+        let from = headers
+            .get("x-real-ip")
+            .and_then(|value| value.to_str().ok());
+        tracing::warn!(from, "a sign-in with no administrator's token");
+        tokio::time::sleep(BRAKE).await;
         let problem = "That is no administrator's token, or it was revoked.";
         return sign_in_page(&app, StatusCode::UNAUTHORIZED, Some(problem));
     }
-    let Ok(cookie) = app.sessions.open(token, jiff::Timestamp::now()) else {
+    let Ok(cookie) = app.sessions.open(token, Instant::now()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let https = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|value| value == "https");
-    let secure = if https { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE_NAME}={cookie}; Path=/admin; HttpOnly; SameSite=Strict{secure}");
+    to_requests(set_cookie(&cookie, is_https(&headers)))
+}
+
+fn is_https(headers: &HeaderMap) -> bool {
+    let scheme = headers.get("x-forwarded-proto");
+    scheme.is_some_and(|scheme| scheme == "https")
+}
+
+fn to_requests(cookie: String) -> Response {
     ([(header::SET_COOKIE, cookie)], Redirect::to("/admin")).into_response()
 }
 
-async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Response {
-    app.sessions.close(&headers);
-    let cookie = format!("{COOKIE_NAME}=; Path=/admin; Max-Age=0");
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/admin")).into_response()
+fn no_such_form() -> Failure {
+    Failure::Malformed("that is not what the form of this page sends".to_owned())
+}
+
+#[derive(Default, Deserialize)]
+struct SignOut {
+    #[serde(default)]
+    form_token: String,
+}
+
+async fn sign_out(
+    State(app): State<App>,
+    headers: HeaderMap,
+    form: Result<Form<SignOut>, FormRejection>,
+) -> Response {
+    if let Some(hidden) = hidden(&app, &headers) {
+        return hidden;
+    }
+    let Form(form) = form.unwrap_or_default();
+    app.sessions.close(&headers, &form.form_token);
+    to_requests(set_cookie("", is_https(&headers)))
 }
 
 #[derive(Deserialize)]
@@ -193,12 +319,21 @@ struct Decide {
     reason: String,
     #[serde(default)]
     content: Option<String>,
+    #[serde(default)]
+    revision: Option<u64>,
 }
 
-async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Decide>) -> Response {
+async fn decide(
+    State(app): State<App>,
+    headers: HeaderMap,
+    form: Result<Form<Decide>, FormRejection>,
+) -> Response {
     if let Some(hidden) = hidden(&app, &headers) {
         return hidden;
     }
+    let Ok(Form(form)) = form else {
+        return failed(&app, no_such_form());
+    };
     let (actor, session) = match signed_in(&app, &headers).await {
         Ok(Some(signed_in)) => signed_in,
         Ok(None) => {
@@ -222,6 +357,7 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
         decision: form.decision,
         reason: form.reason,
         content,
+        revision: form.revision,
     };
     match app.decide(&actor, form.id, form.audience, &request).await {
         Ok(_) => Redirect::to("/admin").into_response(),
@@ -237,3 +373,7 @@ async fn decide(State(app): State<App>, headers: HeaderMap, Form(form): Form<Dec
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests;

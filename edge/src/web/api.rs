@@ -13,12 +13,11 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::Failure;
-use crate::policy;
+use crate::policy::{self, Denied};
 use crate::store::Changed;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/v1/health", get(health))
         .route("/v1/token", get(token))
         .route("/v1/routes", get(list).post(create))
         .route("/v1/routes/{id}", get(read).put(update).delete(remove))
@@ -38,13 +37,10 @@ impl FromRequestParts<App> for Actor {
 pub(super) fn bearer(parts: &Parts) -> Result<&str, Failure> {
     let header = parts.headers.get(AUTHORIZATION);
     let header = header.and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
-    token.map(str::trim).ok_or(Failure::NoToken)
-}
-
-async fn health(State(app): State<App>) -> Result<&'static str, Failure> {
-    app.store.tokens().await?;
-    Ok("ok\n")
+    // the scheme's case is of no meaning (RFC 9110, section 11.1)
+    let token = header.and_then(|value| value.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    token.map(|(_, token)| token.trim()).ok_or(Failure::NoToken)
 }
 
 /// What the token that asks may do, so that its holder can know before asking for a route.
@@ -64,12 +60,13 @@ async fn create(
     spec: Result<Json<RouteSpec>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Route>), Failure> {
     let spec = body(spec)?;
-    policy::check(&actor, &spec, &app.portal_host)?;
+    check(&app, &actor, &spec)?;
     let decisions = policy::first(&spec);
     let route = Route {
         id: Uuid::new_v4(),
         spec,
         requester: actor.name.clone(),
+        people: vec![actor.person.clone()],
         decisions,
     };
     let inserted = app.store.insert(&route, jiff::Timestamp::now()).await;
@@ -94,7 +91,7 @@ async fn update(
 ) -> Result<Json<Route>, Failure> {
     let id = own(&app, &actor, id).await?.id;
     let spec = body(spec)?;
-    policy::check(&actor, &spec, &app.portal_host)?;
+    check(&app, &actor, &spec)?;
     let (now, judge) = (jiff::Timestamp::now(), actor.clone());
     let changed = app.store.change(id, &actor.name, now, move |before| {
         policy::change(&judge, before, spec, now)
@@ -129,6 +126,18 @@ async fn decide(
     ))
 }
 
+/// Checks a wish by the policy, and that its targets are not the edge itself.
+fn check(app: &App, actor: &Actor, spec: &RouteSpec) -> Result<(), Failure> {
+    policy::check(actor, spec, &app.portal_host)?;
+    for (audience, target) in &spec.targets {
+        app.own.check(*target, &actor.networks).map_err(|error| {
+            let field = format!("targets.{audience}");
+            Failure::Denied(Denied::Forbidden(policy::refusal(Some(&field), error)))
+        })?;
+    }
+    Ok(())
+}
+
 /// A route that the token may see: to others it is as if it were not there.
 pub(super) async fn own(
     app: &App,
@@ -160,12 +169,16 @@ mod tests {
         let (store, url) = App::served(folder.path()).await;
         let actor = Actor {
             name: "pipeline".into(),
+            person: "eve".into(),
             role: Role::Requester,
             blades: vec!["pnr".into()],
             networks: vec!["198.51.100.0/25".parse().unwrap()],
         };
         let now = jiff::Timestamp::UNIX_EPOCH;
-        store.add_token(&actor, "mkys_right", now).await.unwrap();
+        store
+            .add_token(&actor, "mkys_right", "", now)
+            .await
+            .unwrap();
         let asked = async |token: &str| {
             let edge = EdgeClient::new(&Settings::new(&url, token)).unwrap();
             edge.token().await
@@ -175,7 +188,7 @@ mod tests {
             asked("mkys_wrong").await,
             Err(EdgeError::Token { .. })
         ));
-        store.revoke_token("pipeline", now).await.unwrap();
+        store.revoke_token("pipeline", "", now).await.unwrap();
         assert!(matches!(
             asked("mkys_right").await,
             Err(EdgeError::Token { .. })

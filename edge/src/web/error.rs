@@ -1,7 +1,8 @@
 //! Failures as answers: a status, one sentence, and the field that is to blame.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use mkys_edge_client::Refusal;
 
@@ -17,6 +18,10 @@ pub enum Failure {
     NoToken,
     /// No such route, or none that the token may see.
     NotFound,
+    /// No such call.
+    NoSuchCall,
+    /// A call by another method.
+    NoSuchMethod,
     /// Not allowed, not right, or not now.
     Denied(Denied),
     /// Not JSON of the right shape.
@@ -78,6 +83,12 @@ impl Failure {
                 plain("no token, or one that is not known or revoked"),
             ),
             Self::NotFound => (StatusCode::NOT_FOUND, plain("there is no such route")),
+            // in other words than those of a route that is gone
+            Self::NoSuchCall => (StatusCode::NOT_FOUND, plain("the API has no such call")),
+            Self::NoSuchMethod => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                plain("the API has no such method for this"),
+            ),
             Self::Denied(Denied::Invalid(refusal)) => (StatusCode::UNPROCESSABLE_ENTITY, refusal),
             Self::Denied(Denied::Forbidden(refusal)) => (StatusCode::FORBIDDEN, refusal),
             Self::Denied(Denied::Conflict(refusal)) => (StatusCode::CONFLICT, refusal),
@@ -86,10 +97,20 @@ impl Failure {
             Self::Store(error @ StoreError::SessionTaken { .. }) => conflict("path", &error),
             Self::Store(error @ StoreError::Limit(_)) => conflict("limit", &error),
             Self::Store(error @ StoreError::HolderTaken(_)) => conflict("holder", &error),
+            Self::Store(error @ StoreError::LimitsFull { .. }) => conflict("limit", &error),
+            Self::Store(error @ StoreError::TooManyPending(_)) => conflict("access", &error),
+            Self::Store(error @ (StoreError::MemoryFull | StoreError::DiskFull { .. })) => {
+                tracing::warn!(%error, "refused");
+                (StatusCode::INSUFFICIENT_STORAGE, plain(&error.to_string()))
+            }
             Self::Store(StoreError::Ended) => Self::NoToken.parts(),
             Self::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the database");
                 (StatusCode::INTERNAL_SERVER_ERROR, plain(&error.to_string()))
+            }
+            Self::Publish(error @ PublishError::Full) => {
+                let error = format!("it is written, and cannot be served: {error}");
+                (StatusCode::INSUFFICIENT_STORAGE, plain(&error))
             }
             Self::Publish(error) => {
                 let error = format!("it is written and will be served once NGINX answers: {error}");
@@ -110,6 +131,11 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, refusal) = self.parts();
-        (status, Json(refusal)).into_response()
+        let mut response = (status, Json(refusal)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        response
     }
 }

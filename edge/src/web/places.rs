@@ -4,7 +4,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use jiff::Timestamp;
 use mkys_edge_client::{Actor, PlaceQuery, Vacancy};
 
 use super::App;
@@ -29,7 +28,7 @@ async fn vacancy(
         let route = None;
         return Ok(Json(Vacancy::Taken { refusal, route }));
     }
-    let Some(route) = app.store.occupant(&host, &path, Timestamp::now()).await? else {
+    let Some(route) = app.store.occupant(&host, &path, app.clock.now()).await? else {
         return Ok(Json(Vacancy::Free));
     };
     let blade = Some(route.spec.blade.clone());
@@ -44,6 +43,7 @@ async fn vacancy(
 mod tests {
     use std::collections::BTreeMap;
 
+    use jiff::Timestamp;
     use mkys_edge_client::{EdgeClient, EdgeError, Role, Route, RouteSpec, Settings};
     use uuid::Uuid;
 
@@ -54,6 +54,7 @@ mod tests {
     fn actor(blade: &str) -> Actor {
         Actor {
             name: format!("of-{blade}"),
+            person: blade.to_owned(),
             role: Role::Requester,
             blades: vec![blade.to_owned()],
             networks: vec!["198.51.100.0/25".parse().unwrap()],
@@ -79,12 +80,16 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         for blade in ["automathon", "pnr"] {
             let token = format!("mkys_{blade}");
-            store.add_token(&actor(blade), &token, now).await.unwrap();
+            store
+                .add_token(&actor(blade), &token, "", now)
+                .await
+                .unwrap();
         }
         let route = Route {
             id: Uuid::from_u128(1),
             spec: spec(),
             requester: "of-automathon".into(),
+            people: Vec::new(),
             decisions: BTreeMap::new(),
         };
         store.insert(&route, now).await.unwrap();
@@ -120,6 +125,7 @@ mod tests {
                 mkys_edge_client::Wish {
                     enabled: false,
                     justification: String::new(),
+                    description: String::new(),
                 },
             )]),
             ..spec()

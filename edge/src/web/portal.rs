@@ -18,6 +18,7 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(services))
         .route("/style.css", get(style))
+        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .fallback(missing)
 }
 
@@ -70,7 +71,7 @@ struct Blade {
 struct Service {
     name: String,
     url: String,
-    purpose: String,
+    description: String,
 }
 
 async fn services(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -104,8 +105,8 @@ async fn portal_page(app: &App, headers: &HeaderMap) -> Result<PortalPage, Failu
         let service = Service {
             name: route.spec.service.clone(),
             url: format!("{scheme}://{}{port}{}", route.spec.host, route.spec.path),
-            purpose: wish
-                .map(|wish| wish.justification.clone())
+            description: wish
+                .map(|wish| wish.description.clone())
                 .unwrap_or_default(),
         };
         blades.entry(route.spec.blade).or_default().push(service);

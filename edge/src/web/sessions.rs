@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use jiff::Timestamp;
 use mkys_edge_client::{Delegation, Renewal, Renewed, Session, SessionSpec, SessionStatus};
 
 use super::App;
 use super::api::{bearer, body};
 use super::error::Failure;
 use crate::lease;
+use crate::policy::{Denied, refusal};
 use crate::store::Holder;
 
 pub(super) fn router() -> Router<App> {
@@ -41,7 +41,7 @@ async fn delegation(holder: Holder) -> Json<Delegation> {
 }
 
 async fn list(State(app): State<App>, holder: Holder) -> Result<Json<Vec<SessionStatus>>, Failure> {
-    let sessions = app.store.sessions(&holder, None, Timestamp::now()).await?;
+    let sessions = app.store.sessions(&holder, None, app.clock.now()).await?;
     Ok(Json(app.uses.of(sessions).await?))
 }
 
@@ -51,7 +51,7 @@ async fn read(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<SessionStatus>, Failure> {
     let Path(name) = name.map_err(|_| Failure::NotFound)?;
-    let sessions = app.store.sessions(&holder, Some(&name), Timestamp::now());
+    let sessions = app.store.sessions(&holder, Some(&name), app.clock.now());
     let mut found = app.uses.of(sessions.await?).await?;
     found.pop().map(Json).ok_or(Failure::NotFound)
 }
@@ -65,9 +65,11 @@ async fn add(
     let Path(name) = name.map_err(|_| Failure::NotFound)?;
     let spec = body(spec)?;
     lease::check(&holder.delegation, &name, &spec)?;
+    let own = app.own.check(spec.target, &holder.delegation.networks);
+    own.map_err(|error| Denied::Forbidden(refusal(Some("target"), error)))?;
     let put = app
         .store
-        .put_session(&holder, &name, &spec, Timestamp::now());
+        .put_session(&holder, &name, &spec, app.clock.now());
     let (session, places) = put.await?;
     app.publisher.publish(places).await?;
     Ok(Json(session))
@@ -83,7 +85,7 @@ async fn renew(
         return Err(Failure::NotFound);
     }
     let Renewal { names } = body(renewal)?;
-    let renewed = app.store.renew_sessions(&holder, names, Timestamp::now());
+    let renewed = app.store.renew_sessions(&holder, names, app.clock.now());
     let (renewed, places) = renewed.await?;
     app.publisher.publish(places).await?;
     Ok(Json(renewed))

@@ -16,6 +16,7 @@ use crate::duration;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     pub(super) id: Attr<String>,
+    pub(super) edge_id: Attr<String>,
     pub(super) blade: Attr<BladeModel>,
     pub(super) service: Attr<String>,
     pub(super) host: Attr<String>,
@@ -42,6 +43,7 @@ pub(super) struct EndpointModel {
 pub(super) struct AccessModel {
     pub(super) enabled: Attr<bool>,
     pub(super) justification: Attr<String>,
+    pub(super) description: Attr<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,10 +65,15 @@ impl EndpointModel {
 impl AccessModel {
     /// Whether both want the same, as far as all of it is known.
     fn is_same_wish(&self, other: &Self) -> bool {
-        let known = |one: &Self| !one.enabled.is_unknown() && !one.justification.is_unknown();
+        let known = |one: &Self| {
+            !one.enabled.is_unknown()
+                && !one.justification.is_unknown()
+                && !one.description.is_unknown()
+        };
         let wish = |one: &Self| {
-            let reason = one.justification.as_str().unwrap_or_default().to_owned();
-            (one.is_wanted(), reason)
+            let texts = [&one.justification, &one.description];
+            let texts = texts.map(|text| text.as_str().unwrap_or_default().to_owned());
+            (one.is_wanted(), texts)
         };
         known(self) && known(other) && wish(self) == wish(other)
     }
@@ -126,6 +133,7 @@ impl Model {
             access,
             wait_for_decision,
             id: _,
+            edge_id: _,
             decisions: _,
         } = self;
         (blade, service, host, path, access, wait_for_decision)
@@ -217,6 +225,7 @@ impl Model {
                     || one.values().zip(other.values()).any(|(one, other)| {
                         differ(&one.enabled, &other.enabled)
                             || differ(&one.justification, &other.justification)
+                            || differ(&one.description, &other.description)
                     })
             }
             _ => false,
@@ -297,6 +306,7 @@ impl Model {
                 let wish = Wish {
                     enabled: wish.is_wanted(),
                     justification: wish.justification.as_str().unwrap_or_default().to_owned(),
+                    description: wish.description.as_str().unwrap_or_default().to_owned(),
                 };
                 Some((audience(key)?, wish))
             });
@@ -324,6 +334,15 @@ impl Model {
             .iter()
             .map(|(audience, access)| (audience.as_str().to_owned(), DecisionModel::of(access)));
         self.decisions = Attr::Known(decisions.collect());
+    }
+
+    /// Sets the edge that answered; an edge that does not identify itself changes nothing.
+    pub(super) fn set_edge(&mut self, edge: Option<Uuid>) {
+        if let Some(edge) = edge {
+            self.edge_id = edge.to_string().into();
+        } else if self.edge_id.is_unknown() {
+            self.edge_id = Attr::Null;
+        }
     }
 
     /// Sets everything as the edge has it: what others changed there shows in the plan.
@@ -364,12 +383,13 @@ impl Model {
             } else {
                 wish.enabled.into()
             };
-            let justification = Some(wish.justification.clone()).filter(|text| !text.is_empty());
+            let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
             (
                 key,
                 AccessModel {
                     enabled,
-                    justification: justification.into(),
+                    justification: text(&wish.justification).into(),
+                    description: text(&wish.description).into(),
                 },
             )
         });
@@ -414,6 +434,7 @@ mod tests {
         let wish = AccessModel {
             enabled: Attr::Null,
             justification: "the site".into(),
+            description: Attr::Null,
         };
         Model {
             blade: Attr::Known(BladeModel {
@@ -449,7 +470,8 @@ mod tests {
 
     #[test]
     fn what_a_route_uses_is_a_difference() {
-        let changes: [fn(&mut Model); 7] = [
+        let changes: [fn(&mut Model); 8] = [
+            |model| users(model).description = "Networks of researchers".into(),
             |model| endpoint(model).users = "198.51.100.22:80".into(),
             |model| endpoint(model).users = Attr::Unknown,
             |model| model.blade.known_mut().unwrap().name = "other".into(),

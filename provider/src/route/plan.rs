@@ -4,7 +4,7 @@ use mkys_edge_client::{Actor, EdgeClient, EdgeError, Refusal, Route as Held, Vac
 use mkys_plugin::{Attr, Diagnostic, Diagnostics, Path, Plan};
 
 use super::model::{self, Model};
-use super::{Route, Targets, attribute, told};
+use super::{Route, Targets, attribute, identity, told};
 use crate::platform::NoEdge;
 
 impl Route {
@@ -37,6 +37,9 @@ impl Route {
         }
         let edge = configured.edge()?;
         check_token(edge, plan.prior.is_some(), planned, &targets).await?;
+        if let Some(prior) = &plan.prior {
+            identity::check(edge, prior, edge.edge())?;
+        }
         if plan.prior.as_ref().and_then(Model::place) == planned.place() {
             return Ok(());
         }
@@ -203,6 +206,7 @@ mod tests {
                 access: BTreeMap::new(),
             },
             requester: "pipeline".into(),
+            people: Vec::new(),
             decisions: BTreeMap::new(),
         };
         let seen = taken("path", Some(held.into()));

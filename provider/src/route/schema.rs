@@ -6,9 +6,9 @@ use mkys_plugin::{Attribute, Nested, Schema, Type};
 const DESCRIPTION: &str = "\
 One access rule at the edge: host and path to a blade's service, for one or both audiences.
 
-A new route is *pending*: an administrator of the edge, who is not its requester, approves or \
-refuses it for each audience. What is approved is blade, service, port, host, path and audience, \
-never an address, so a new revision of the blade needs no new approval. Turning one audience's \
+A new route is *pending*: an administrator of the edge, another person than its requester, approves or \
+refuses it for each audience. What is approved is blade, service, port, host, path, audience and the \
+description for the portal, never an address, so a new revision of the blade needs no new approval. Turning one audience's \
 `enabled` off withdraws that audience's access at once, and keeps the other's.";
 
 pub(super) fn schema() -> Schema {
@@ -28,7 +28,11 @@ pub(super) fn schema() -> Schema {
         )
         .attribute(
             "justification",
-            text("Why, for whoever decides. Needed while enabled."),
+            text("Why, for the administrators of the edge alone. Needed while enabled."),
+        )
+        .attribute(
+            "description",
+            text("Public text of the portal for the service. It is approved with the rest."),
         );
     let decision = Nested::new()
         .attribute(
@@ -42,6 +46,10 @@ pub(super) fn schema() -> Schema {
         .attribute(
             "id",
             computed("The route's id at the edge.").use_state_for_unknown(),
+        )
+        .attribute(
+            "edge_id",
+            computed("Id of the edge that holds the route.").use_state_for_unknown(),
         )
         .attribute(
             "blade",

@@ -1,7 +1,8 @@
 -- Who uses the session routes: connections that are open, and when something last passed.
 --
 -- "PID ID" counts a worker's connections of a session route, so that a worker that is killed takes its
--- counts with it; "last ID" is the time of its last use. Lasting routes are not counted.
+-- counts with it; "use ID" is the time of its last use, by the kernel's monotonic clock. Lasting routes are not counted.
+local clock = require "mkys.clock"
 local cjson = require "cjson.safe"
 local dict = ngx.shared.mkys_activity
 local state = ngx.shared.mkys_state
@@ -23,7 +24,7 @@ end
 
 -- Something passed. What was forgotten meanwhile stays so.
 local function touch(id)
-    dict:replace("last " .. id, ngx.now(), KEEP)
+    dict:replace("use " .. id, clock.now(), KEEP)
 end
 
 -- Counts this request for a session route, and no longer for the one before; nil: for none.
@@ -36,7 +37,7 @@ function _M.enter(id)
     ngx.var.mkys_session = after
     if id then
         count(id, 1)
-        dict:safe_set("last " .. id, ngx.now(), KEEP)
+        dict:safe_set("use " .. id, clock.now(), KEEP)
     end
 end
 
@@ -56,7 +57,7 @@ function _M.toucher(id)
     end
     local last = 0
     return function()
-        local now = ngx.now()
+        local now = clock.now()
         if now - last >= OFTEN then
             last = now
             touch(id)
@@ -92,7 +93,7 @@ end
 
 -- When NGINX starts; not when it is told to reload, which leaves the memory as it is.
 function _M.start()
-    state:safe_add("started", ngx.now())
+    state:safe_add("begun", clock.now())
 end
 
 -- When a worker starts: in the place of one that was killed, maybe.
@@ -103,7 +104,7 @@ end
 
 function _M.forget(ids)
     for _, id in ipairs(ids) do
-        dict:delete("last " .. id)
+        dict:delete("use " .. id)
     end
 end
 
@@ -115,9 +116,9 @@ function _M.uses(ids)
         for _, pid in ipairs(living) do
             connections = connections + (dict:get(pid .. " " .. id) or 0)
         end
-        of[id] = { connections = connections, last = dict:get("last " .. id) or cjson.null }
+        of[id] = { connections = connections, last = dict:get("use " .. id) or cjson.null }
     end
-    return { now = ngx.now(), started = state:get("started"), of = of }
+    return { now = clock.now(), started = state:get("begun"), of = of }
 end
 
 return _M

@@ -1,14 +1,17 @@
--- What mkys-edge tells over the local socket.
+-- What mkys-edge tells over the local socket. Each message is short: many routes are told in several.
 --
--- PUT /routes {"all": true, "set": [[key, value, seconds], …]} replaces everything;
--- PUT /routes {"set": [[key, value, seconds], …], "remove": [key, …], "forget": [id, …]} changes some.
--- An entry ends by itself after its seconds, whoever is alive then; 0: never.
--- Each answers only when the change is served by every worker: they share the memory.
+-- PUT /routes {"set": [[key, value, seconds], …], "remove": [key, …], "forget": [id, …], "ready": host} changes some. An entry with
+--   seconds is a lease and ends by itself; 0: never. It is answered when the change is served by every worker, as
+--   they share the memory: {"refused": [key, …]} are those for which the memory has no room, where there are any.
+--   "ready", with the portal's host, says that all routes are told.
+-- GET /keys gives all keys: {"keys": [key, …]}, where there are any.
+-- GET /status says whether the routes are known, and by which configuration this worker runs.
 -- PUT /uses {"ids": [id, …]} asks who uses session routes.
 local cjson = require "cjson.safe"
-local routes = ngx.shared.mkys_routes
-local state = ngx.shared.mkys_state
+local dict = ngx.shared.mkys_routes
 local activity = require "mkys.activity"
+local clock = require "mkys.clock"
+local routes = require "mkys.routes"
 
 local _M = {}
 
@@ -20,16 +23,7 @@ end
 
 local function body()
     ngx.req.read_body()
-    local text = ngx.req.get_body_data()
-    if not text then
-        local name = ngx.req.get_body_file()
-        if name then
-            local file = io.open(name, "rb")
-            text = file:read("*a")
-            file:close()
-        end
-    end
-    return cjson.decode(text or "")
+    return cjson.decode(ngx.req.get_body_data() or "")
 end
 
 -- What was put; nil when it was answered already.
@@ -44,54 +38,54 @@ local function put()
     return what
 end
 
--- safe_set never pushes another route out when the memory is full; but what has ended may lie there still
-local function set(key, value, seconds)
-    local ok, why = routes:safe_set(key, value, seconds)
-    if not ok and why == "no memory" then
-        routes:flush_expired()
-        ok, why = routes:safe_set(key, value, seconds)
-    end
-    return ok, why
-end
-
 function _M.routes()
     local change = put()
     if not change then
         return
     end
-    if change.all then
-        -- what is not in the new set goes; what is stays served all the while
-        local keep = {}
-        for _, entry in ipairs(change.set or {}) do
-            keep[entry[1]] = true
-        end
-        for _, key in ipairs(routes:get_keys(0)) do
-            if not keep[key] then
-                routes:delete(key)
-            end
-        end
+    -- a worker of an earlier configuration may still listen, and is not to be told instead of those that come
+    if change.configuration ~= routes.configuration then
+        return answer(409, { error = "this worker runs by another configuration" })
     end
     for _, key in ipairs(change.remove or {}) do
-        routes:delete(key)
+        dict:delete(key)
     end
+    local refused = {}
     for _, entry in ipairs(change.set or {}) do
-        local ok, why = set(entry[1], entry[2], entry[3])
-        if not ok then
-            return answer(507, { error = "the memory for routes is full: " .. tostring(why) })
+        local key, value, seconds = entry[1], entry[2], entry[3]
+        if seconds > 0 then
+            value = value .. " lease " .. string.format("%.3f", clock.now() + seconds)
+        end
+        -- safe_set never pushes another route out when the memory is full
+        if not dict:safe_set(key, value) then
+            -- nor is what was there before: it is not what mkys-edge has
+            dict:delete(key)
+            refused[#refused + 1] = key
         end
     end
     activity.forget(change.forget or {})
-    if change.all then
-        state:set("portal", change.portal or "")
-        state:set("ready", true)
+    if type(change.ready) == "string" then
+        dict:safe_set(routes.READY, change.ready)
     end
-    return answer(200, { ok = true })
+    return answer(200, { refused = #refused > 0 and refused or nil })
+end
+
+function _M.keys()
+    local keys = {}
+    for _, key in ipairs(dict:get_keys(0)) do
+        if key ~= routes.READY then
+            keys[#keys + 1] = key
+        end
+    end
+    -- in an object: an empty table of Lua's is one
+    return answer(200, { keys = #keys > 0 and keys or nil })
 end
 
 function _M.status()
     return answer(200, {
-        ready = state:get("ready") == true,
-        free = routes:free_space(),
+        ready = routes.portal() ~= nil,
+        configuration = routes.configuration,
+        free = dict:free_space(),
         worker = ngx.worker.pid(),
     })
 end

@@ -78,11 +78,9 @@ fn unplanned_losses_are_kept_from_happening() {
     let server = text(&after[1][1]);
     let state = |status: &str| {
         let body = json!({ "os-reset_status": { "status": status } });
-        stage.cloud.within(&inside.project).post(
-            Api::Volume,
-            &format!("/volumes/{volume}/action"),
-            &body,
-        );
+        stage
+            .cloud
+            .post(Api::Volume, &format!("/volumes/{volume}/action"), &body);
     };
     state("maintenance");
     let act = |action: &str| {

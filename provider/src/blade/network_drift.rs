@@ -137,6 +137,10 @@ fn compare(
             None => {}
         }
     }
+    // Neutron gives a router no leg in a subnet that has lost its gateway
+    drift
+        .repairs
+        .sort_by_key(|repair| !matches!(repair, Repair::Change(..)));
     // what is made anew needs no repair
     let gone: BTreeSet<_> = drift
         .gone
@@ -469,6 +473,21 @@ mod tests {
             assert_eq!(drift.repairs, [repair], "{said}");
             assert!(drift.gone.is_empty(), "{said}");
         }
+    }
+
+    #[test]
+    fn subnet_gets_its_gateway_before_the_router_gets_its_leg() {
+        let drift = after(|all| {
+            all.subnets[0]["gateway_ip"] = Value::Null;
+            all.ports.remove(1);
+        });
+        let gateway = json!({ "gateway_ip": "10.1.0.1" });
+        let gateway = Repair::Change("subnet", "s".into(), gateway);
+        let leg = Repair::Join {
+            router: "r".into(),
+            subnet: "s".into(),
+        };
+        assert_eq!(drift.repairs, [gateway, leg]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::types::{Audience, DecisionRequest, Route, RouteSpec, Vacancy};
 
 /// The header of each answer that says which edge gives it.
 pub const EDGE_HEADER: &str = "mkys-edge-id";
+/// The reason that the API gives with a 404 about a route, a session or a delegation; any other 404 says nothing of them.
+pub const NO_SUCH_ROUTE: &str = "there is no such route";
 
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -284,6 +286,10 @@ impl EdgeClient {
                 reason: refusal.error,
             },
             StatusCode::FORBIDDEN => EdgeError::Forbidden { refusal },
+            // a call that the API does not have says nothing of a route
+            StatusCode::NOT_FOUND if refusal.error != NO_SUCH_ROUTE => {
+                self.not_an_edge(&format!("{status} to {asked}: {}", refusal.error))
+            }
             StatusCode::NOT_FOUND => {
                 let id = path.split('/').nth(3).unwrap_or_default().to_owned();
                 EdgeError::NotFound { id, edge }
@@ -320,7 +326,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_edge_is_not_taken_for_one() {
-        let pages = [(404, ""), (404, "<html>"), (401, "<html>"), (200, "<html>")];
+        let no_call = r#"{"error":"the API has no such call"}"#;
+        let pages = [
+            (404, ""),
+            (404, no_call),
+            (404, "<html>"),
+            (401, "<html>"),
+            (200, "<html>"),
+        ];
         for (status, body) in pages {
             let (server, edge) = asking(status, body).await;
             let said = [

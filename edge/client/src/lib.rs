@@ -22,7 +22,7 @@ mod session_client;
 mod token;
 mod types;
 
-pub use client::{EDGE_HEADER, EdgeClient, Settings};
+pub use client::{EDGE_HEADER, EdgeClient, NO_SUCH_ROUTE, Settings};
 pub use error::{EdgeError, Refusal};
 pub use place::{check_below, check_host, check_label, check_path, check_text};
 pub use reserved::{check_reserved, is_named};

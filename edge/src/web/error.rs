@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use mkys_edge_client::Refusal;
+use mkys_edge_client::{NO_SUCH_ROUTE, Refusal};
 
 use crate::activity::UsesError;
 use crate::policy::Denied;
@@ -82,7 +82,7 @@ impl Failure {
                 StatusCode::UNAUTHORIZED,
                 plain("no token, or one that is not known or revoked"),
             ),
-            Self::NotFound => (StatusCode::NOT_FOUND, plain("there is no such route")),
+            Self::NotFound => (StatusCode::NOT_FOUND, plain(NO_SUCH_ROUTE)),
             // in other words than those of a route that is gone
             Self::NoSuchCall => (StatusCode::NOT_FOUND, plain("the API has no such call")),
             Self::NoSuchMethod => (

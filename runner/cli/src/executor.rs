@@ -40,6 +40,7 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // what is left of it in a directory of the machine's run time harms nobody
         let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_file(self.0.with_extension("lock"));
     }
 }
 

@@ -36,17 +36,18 @@ pub(crate) async fn list(arguments: &Executors, json: bool) -> Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!(
-        "{:<24} {:<16} {:<12} {:<9} {}",
-        "NAME", "OWNER", "KIND", "AGE", "IMAGE"
+        "{:<24} {:<16} {:<12} {:<9} {:<14} {}",
+        "NAME", "OWNER", "KIND", "AGE", "STATUS", "IMAGE"
     ));
     for run in &runs {
         let age = seconds(run.plan.submitted.duration_until(Timestamp::now()));
         let (name, owner) = (run.plan.name.as_str(), run.owner.as_str());
         let image = &run.plan.container.image;
         print(&format!(
-            "{name:<24} {owner:<16} {:<12} {:<9} {image}",
+            "{name:<24} {owner:<16} {:<12} {:<9} {:<14} {image}",
             kind(run),
-            format!("{age:#}")
+            format!("{age:#}"),
+            run.status
         ));
     }
     Ok(ExitCode::SUCCESS)
@@ -79,7 +80,7 @@ pub(crate) async fn logs(arguments: &Executors, name: &RunName, follow: bool) ->
 pub(crate) async fn cancel(arguments: &Executors, name: &RunName) -> Result<ExitCode> {
     let (inspector, run) = find(arguments, name).await?;
     inspector.stop(&run).await?;
-    say(&format!("{name} of {} was stopped", run.owner));
+    say(&format!("{name} of {} is cancelled", run.owner));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -266,6 +266,17 @@ impl Engine {
         }
     }
 
+    /// The engine's machine, if it has what a run asks for.
+    async fn fits(&self, plan: &Plan) -> Result<&Machine, SubmitError> {
+        let machine = self.machine.get_or_try_init(|| Machine::of(&self.docker));
+        let machine = machine.await.map_err(|error| {
+            SubmitError::Executor(self.error("ask what its machine has", error))
+        })?;
+        let fits = machine.has(&plan.container.resources);
+        fits.map_err(SubmitError::Refused)?;
+        Ok(machine)
+    }
+
     /// A room for a run that is reached or that reaches out, which nobody takes away while it is being entered.
     async fn room(&self, plan: &Plan) -> Result<Option<(String, File)>, SubmitError> {
         let is_open = plan.container.egress;
@@ -482,6 +493,8 @@ impl Executor for Engine {
     }
 
     async fn prepare(&self, plan: &Plan) -> Result<(), SubmitError> {
+        // what can never run needs no image
+        self.fits(plan).await?;
         let ready = images::ready(&self.docker, &plan.container.image).await;
         ready.map(drop).map_err(|error| self.no_image(plan, error))
     }
@@ -492,12 +505,7 @@ impl Executor for Engine {
             Some(_) => return Err(SubmitError::Other(plan.name.clone())),
             None => {}
         }
-        let machine = self.machine.get_or_try_init(|| Machine::of(&self.docker));
-        let machine = machine.await.map_err(|error| {
-            SubmitError::Executor(self.error("ask what its machine has", error))
-        })?;
-        let fits = machine.has(&plan.container.resources);
-        fits.map_err(SubmitError::Refused)?;
+        let machine = self.fits(plan).await?;
         let image = images::there(&self.docker, &plan.container.image).await;
         let image = image.map_err(|error| self.no_image(plan, error))?;
         let begun = self.begin(machine, plan, &image).await;
@@ -586,9 +594,15 @@ impl Executor for Engine {
             }
             Ok(last.into())
         };
-        match tokio::time::timeout(WHOLE_LOG, whole).await {
-            Ok(lines) => lines,
-            Err(_) => read(watch::Part::Last(most)).try_collect().await,
+        let lines: Vec<LogLine> = match tokio::time::timeout(WHOLE_LOG, whole).await {
+            Ok(lines) => lines?,
+            Err(_) => read(watch::Part::Last(most)).try_collect().await?,
+        };
+        // of a container that has gone meanwhile the engine tells that, as if it were its log
+        let name = self.container(run);
+        match self.is_there(&name).await? {
+            true => Ok(lines),
+            false => Err(self.error(format!("give the log of {name}"), "it is gone")),
         }
     }
 

@@ -219,11 +219,16 @@ impl<E: Executor> Following<E> {
                     self.stage = Stage::End;
                     Step::Line(Err(error))
                 }
-                None if self.run.log() == Log::Gone => {
+                None => {
                     self.stage = Stage::End;
-                    Step::Line(Err(cut_off(&self.run)))
+                    // the end of what is read may be that of its container
+                    let stopped = self.shared.executor.stop(self.run.plan());
+                    let is_there = tokio::time::timeout(AFTER, stopped).await;
+                    match is_there {
+                        Ok(Ok(true)) => Step::Next(Stage::End),
+                        _ => Step::Line(Err(cut_off(&self.run))),
+                    }
                 }
-                None => Step::Next(Stage::End),
             },
             Stage::End => Step::Next(Stage::End),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mkys_runner::kubernetes::Kubernetes;
+use mkys_runner::kubernetes::{Kubernetes, KubernetesError};
 use mkys_runner::{Cause, Input, Runner, Verdict};
 
 use crate::bench::{Bench, cause, fails, line, outcome, runner, tell, until_running};
@@ -68,5 +68,25 @@ fn what_is_too_long_for_a_job_is_refused_at_once() {
         let mut small = line(&bench, "true");
         small.inputs = [("one".parse().unwrap(), Input::from("1"))].into();
         assert_eq!(outcome(&bench, small).await.verdict, Verdict::Succeeded);
+    });
+}
+
+#[test]
+fn a_credential_that_is_over_is_told() {
+    tell(async {
+        let bench = ClusterBench::new().await;
+        let mut settings = bench.settings();
+        let own = std::fs::read_to_string(settings.place.kubeconfig.as_ref().unwrap()).unwrap();
+        let mut over: serde_json::Value = serde_json::from_str(&own).unwrap();
+        over["users"][0]["user"] = serde_json::json!({ "token": "over" });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kubeconfig");
+        std::fs::write(&file, over.to_string()).unwrap();
+        settings.place.kubeconfig = Some(file);
+        let error = Kubernetes::connect(settings).await.unwrap_err();
+        assert!(
+            matches!(error, KubernetesError::Credential { .. }),
+            "{error}"
+        );
     });
 }

@@ -265,12 +265,14 @@ fn a_doctor_names_what_is_not_there() {
         let bench = EngineBench::new().await;
         let mut command = mkys_run(&bench, &["doctor"]);
         command.args(["--engine", "/nowhere.sock", "--init", "/nowhere"]);
+        command.args(["--directory", "/proc/nowhere"]);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let told = String::from_utf8_lossy(&output.stdout);
         for words in [
             "no container engine answers at /nowhere.sock",
             "/nowhere is not the static mkys-init",
+            "/proc/nowhere: No such file or directory",
         ] {
             let fault = told.lines().find(|line| line.contains(words));
             assert!(fault.is_some_and(|line| line.starts_with("FAIL")), "{told}");

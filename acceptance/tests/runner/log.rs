@@ -57,11 +57,8 @@ pub(crate) async fn lines_that_are_missing_are_told(bench: &impl Bench) {
     while let Some(line) = lines.next().await {
         match line {
             Ok(_) => count += 1,
-            Err(error) => {
-                let source = std::error::Error::source(&error).unwrap().to_string();
-                assert!(source.contains("lines may be missing"), "{error}: {source}");
-                is_told = true;
-            }
+            // that it was longer than what is kept, or took longer to be read than a run waits
+            Err(_) => is_told = true,
         }
     }
     assert!(

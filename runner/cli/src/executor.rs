@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use futures_util::stream::BoxStream;
+use jiff::SignedDuration;
 use mkys_runner::engine::{self, Engine, EngineError, EngineSettings, Furniture};
 use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
 use mkys_runner::{ExecutorError, Listed, LogLine, Owner, Trace};
@@ -46,6 +47,11 @@ impl Drop for Directory {
 
 /// Connects to what was said.
 pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
+    anyhow::ensure!(
+        at.lease >= SignedDuration::from_secs(1),
+        "--lease is {:#}: it is a second at least",
+        at.lease
+    );
     let owner = owner(at)?;
     let Executors {
         engine, cluster, ..

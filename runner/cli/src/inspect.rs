@@ -1,5 +1,6 @@
 //! Looking at runs, whoever's they are.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -157,7 +158,24 @@ async fn engine_faults(arguments: &Executors) -> Result<Vec<Check>> {
                 )
             }),
         ),
+        (
+            "the directory of owners' sockets can be written",
+            directory_fault(&arguments.engine.directory),
+        ),
     ])
+}
+
+/// Why an owner could have no socket there.
+fn directory_fault(directory: &Path) -> Option<String> {
+    let probe = directory.join(".doctor");
+    let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&probe, ""));
+    // nothing of it is of use, whether it was written or not
+    let _ = std::fs::remove_file(probe);
+    let error = written.err()?;
+    Some(format!(
+        "{}: {error}; name another with --directory",
+        directory.display()
+    ))
 }
 
 /// What connecting does is all that can be wrong.

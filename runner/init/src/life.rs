@@ -28,9 +28,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// How often it is killed again meanwhile: what is forked in between is a process more.
 const SWEEP_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long an owner has to read a log when somebody else stops the container. Who stops it waits for the grace period and five seconds
-/// before it is killed.
-const LINGERS: Duration = Duration::from_secs(3);
+/// Beside the grace period, how long an owner has to read a log when somebody else stops the container. Who stops it waits for five seconds
+/// beside that period before it is killed.
+const LINGERS: Duration = Duration::from_secs(4);
 /// What is held in memory besides the run's files.
 const TMP: &str = "/tmp";
 /// What a shell says of a command that was ended by SIGKILL.
@@ -225,6 +225,8 @@ impl Life {
             Happened::Signal(SIGCHLD) => self.reap(now),
             Happened::Signal(signal @ (SIGTERM | SIGINT | SIGQUIT)) => {
                 self.leave = true;
+                let grace = Duration::from_secs(self.settings.grace_s);
+                self.lingers.get_or_insert(now + grace + LINGERS);
                 let signal = match signal {
                     SIGINT => "SIGINT",
                     SIGQUIT => "SIGQUIT",
@@ -323,8 +325,10 @@ impl Life {
     }
 
     fn exited(&mut self, exit: Exit) {
+        let begun = Instant::now();
         output::hand_over();
-        self.lingers = Some(Instant::now() + LINGERS);
+        // the owner could say nothing meanwhile that would have been heard
+        self.lease += begun.elapsed();
         self.stage = Stage::Exited(exit);
         let phase = self.phase();
         self.say(ToOwner::Phase { phase });

@@ -8,6 +8,9 @@ use bollard::models::EventMessage;
 use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::body::{self, Found};
 use super::client::{AskError, Client, Listed};
@@ -20,6 +23,15 @@ use crate::state::Observation;
 
 /// Before events are asked for again, after the engine went away.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A container that is over.
+#[derive(Debug)]
+struct Over {
+    at: Instant,
+    run: RunName,
+    container: String,
+    words: String,
+}
 
 /// How long what was said before a container's end may take to be read.
 const READ_FIRST: Duration = Duration::from_secs(1);
@@ -107,6 +119,10 @@ pub(super) fn logs(
 /// containers are there.
 pub(super) async fn events(docker: Client, owner: Owner, hub: Arc<Hub>) {
     let label = body::owner_label(Some(&owner));
+    let (told, overs) = mpsc::unbounded_channel();
+    // it ends with this
+    let mut late = JoinSet::new();
+    late.spawn(tell_late(Arc::clone(&hub), overs));
     loop {
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned()]),
@@ -120,7 +136,8 @@ pub(super) async fn events(docker: Client, owner: Owner, hub: Arc<Hub>) {
         }
         while let Some(event) = events.next().await {
             match event {
-                Ok(event) => happened(&owner, &hub, event),
+                // the other end goes with this
+                Ok(event) => drop(happened(&owner, event).map(|over| told.send(over))),
                 Err(error) => {
                     tracing::debug!(%error, "the engine's events are over");
                     break;
@@ -149,23 +166,15 @@ async fn look(docker: &Client, owner: &Owner, hub: &Hub) -> Result<(), AskError>
     Ok(())
 }
 
-fn happened(owner: &Owner, hub: &Arc<Hub>, event: EventMessage) {
+/// What an event says of the end of a container.
+fn happened(owner: &Owner, event: EventMessage) -> Option<Over> {
     let ended = matches!(
         event.action.as_deref(),
         Some("die" | "died" | "remove" | "destroy")
     );
-    let Some(actor) = event.actor.filter(|_| ended) else {
-        return;
-    };
-    let (Some(container), Some(attributes)) = (actor.id, actor.attributes) else {
-        return;
-    };
-    let Some(run) = attributes
-        .get("name")
-        .and_then(|name| body::run_of(owner, name))
-    else {
-        return;
-    };
+    let actor = event.actor.filter(|_| ended)?;
+    let (container, attributes) = (actor.id?, actor.attributes?);
+    let run = body::run_of(owner, attributes.get("name")?)?;
     let code = attributes
         .get("exitCode")
         .or_else(|| attributes.get("containerExitCode"));
@@ -174,10 +183,25 @@ fn happened(owner: &Owner, hub: &Arc<Hub>, event: EventMessage) {
         "its container ended{} before it was said how its command ended",
         code.unwrap_or_default()
     );
-    // what its first process said before is read first, however late this process comes to that
-    let hub = Arc::clone(hub);
-    tokio::spawn(async move {
-        tokio::time::sleep(READ_FIRST).await;
+    Some(Over {
+        at: Instant::now(),
+        run,
+        container,
+        words,
+    })
+}
+
+/// Tells of containers that are over, in order, once what their first processes said before had its time to be read: an owner that was held
+/// up may come to both at once.
+async fn tell_late(hub: Arc<Hub>, mut overs: mpsc::UnboundedReceiver<Over>) {
+    while let Some(over) = overs.recv().await {
+        let Over {
+            at,
+            run,
+            container,
+            words,
+        } = over;
+        tokio::time::sleep_until(at + READ_FIRST).await;
         hub.over(&run, &container, Observation::Missing { words });
-    });
+    }
 }

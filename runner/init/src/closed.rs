@@ -4,6 +4,7 @@
 //! kubernetes-sigs/kube-network-policies#171, k3s-io/k3s#947). So it is tried before a command begins that is to reach nothing.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,19 +25,20 @@ pub(crate) fn wait(addresses: &[SocketAddr], limit: Duration) -> Option<SocketAd
     }
 }
 
-/// One that can be reached. They are tried at once.
+/// One that can be reached within the time of a try. They are tried at once; a try that says nothing ends by itself, at the latest with this
+/// process.
 fn first_open(addresses: &[SocketAddr]) -> Option<SocketAddr> {
-    thread::scope(|scope| {
-        let tries: Vec<_> = addresses
-            .iter()
-            .map(|address| scope.spawn(|| is_open(*address).then_some(*address)))
-            .collect();
-        // one that panics has reached nothing
-        tries.into_iter().find_map(|one| one.join().ok().flatten())
-    })
-}
-
-/// A refusal may be the policy's own answer.
-fn is_open(address: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&address, TRY).is_ok()
+    let (open, reached) = channel();
+    for address in addresses.iter().copied() {
+        let open = open.clone();
+        thread::spawn(move || {
+            // a refusal may be the policy's own answer
+            if TcpStream::connect(address).is_ok() {
+                // whoever waited may have given up
+                let _ = open.send(address);
+            }
+        });
+    }
+    drop(open);
+    reached.recv_timeout(TRY).ok()
 }

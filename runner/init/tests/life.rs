@@ -516,7 +516,11 @@ fn a_signal_from_within_ends_nothing() {
 
 #[test]
 fn the_command_is_killed_first_when_memory_is_over() {
-    let mut run = Run::new(&["cat", "/proc/self/oom_score_adj", "/proc/1/oom_score_adj"]);
+    let mut run = Run::new(&[
+        "sh",
+        "-c",
+        "sleep 1; cat /proc/self/oom_score_adj /proc/1/oom_score_adj",
+    ]);
     let mut heard = run.started();
     heard.exit();
     let output = run.output();
@@ -528,10 +532,19 @@ fn the_command_is_killed_first_when_memory_is_over() {
 #[test]
 fn its_output_ends_before_its_end_is_said() {
     let mut run = Run::new(&["printf", "no newline"]);
-    let _heard = run.started();
-    // to the end of the stream, although the first process goes on
+    let mut heard = run.started();
+    heard.exit();
+    let unshare = run.process.id();
+    let children = format!("/proc/{unshare}/task/{unshare}/children");
+    let init = std::fs::read_to_string(children).unwrap();
+    for stream in ["1", "2"] {
+        let file = format!("/proc/{}/fd/{stream}", init.trim());
+        let now = std::fs::read_link(file).unwrap();
+        assert_eq!(now.to_str(), Some("/dev/null"));
+    }
+    heard.say(ToRun::Release);
+    run.ends();
     assert_eq!(run.output(), "no newline");
-    assert!(run.process.try_wait().unwrap().is_none());
 }
 
 #[test]

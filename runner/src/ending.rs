@@ -4,8 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-
 use crate::executor::Executor;
 use crate::folder;
 use crate::log::LogLine;
@@ -23,19 +21,16 @@ const LOG: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) record: Record,
-    /// The last lines that it wrote.
-    pub(crate) log: Vec<LogLine>,
     /// Why its record is not on the disk, where it was to be.
     pub(crate) unwritten: Option<String>,
 }
 
 impl Ended {
-    /// Of a run that is still there: what it ran on and what it wrote is asked for.
+    /// Of a run that is still there: what it ran on is asked for.
     pub(crate) async fn of<E: Executor>(shared: &Shared<E>, mut record: Record) -> Self {
         let ran = tokio::time::timeout(LOG, shared.executor.ran(&record.plan));
         record.ran = ran.await.unwrap_or_default();
-        let log = last_lines(shared, &record.plan).await;
-        Self::written(&shared.keep, record, log).await
+        Self::written(&shared.keep, record).await
     }
 
     /// Of a run whose name another one has: the folder of that name is the other's as well.
@@ -46,29 +41,19 @@ impl Ended {
                 folder.display()
             )
         });
-        Self {
-            record,
-            log: Vec::new(),
-            unwritten,
-        }
+        Self { record, unwritten }
     }
 
     /// Of a run whose end an earlier owner wrote down, and did not live to tell.
-    pub(crate) async fn again<E: Executor>(shared: &Shared<E>, record: Record) -> Self {
-        let log = last_lines(shared, &record.plan).await;
+    pub(crate) const fn again(record: Record) -> Self {
         Self {
             record,
-            log,
             unwritten: None,
         }
     }
 
-    async fn written(keep: &Keep, record: Record, log: Vec<LogLine>) -> Self {
-        let mut ended = Self {
-            record,
-            log,
-            unwritten: None,
-        };
+    async fn written(keep: &Keep, record: Record) -> Self {
+        let mut ended = Self::again(record);
         if let Some(folder) = folder(keep, &ended.record.plan)
             && let Err(error) = ended.record.write(&folder).await
         {
@@ -121,18 +106,18 @@ pub(crate) fn folder(keep: &Keep, plan: &Plan) -> Option<PathBuf> {
 }
 
 /// The last lines that it wrote: whoever looks for the reason of a failure looks there first.
-async fn last_lines<E: Executor>(shared: &Shared<E>, plan: &Plan) -> Vec<LogLine> {
-    let read = async {
-        let mut lines = shared.executor.logs(&plan.name, None, false);
-        let mut last = std::collections::VecDeque::with_capacity(LOG_LINES);
+pub(crate) async fn last_lines<E: Executor>(shared: &Shared<E>, plan: &Plan) -> Vec<LogLine> {
+    let read = shared.executor.last_lines(&plan.name, LOG_LINES);
+    match tokio::time::timeout(LOG, read).await {
+        Ok(Ok(lines)) => lines,
         // one that was never started has none, and that is no failure
-        while let Some(Ok(line)) = lines.next().await {
-            if last.len() == LOG_LINES {
-                last.pop_front();
-            }
-            last.push_back(line);
+        Ok(Err(error)) => {
+            tracing::debug!(run = %plan.name, %error, "its last lines can't be read");
+            Vec::new()
         }
-        last.into()
-    };
-    tokio::time::timeout(LOG, read).await.unwrap_or_default()
+        Err(_) => {
+            tracing::warn!(run = %plan.name, "its last lines did not come in time");
+            Vec::new()
+        }
+    }
 }

@@ -6,6 +6,8 @@
 //! with its runs.
 
 mod body;
+mod client;
+mod firewall;
 mod hub;
 mod images;
 mod inspector;
@@ -15,19 +17,21 @@ mod sweep;
 mod triage;
 mod watch;
 
+use std::collections::VecDeque;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
     StartContainerOptions, StopContainerOptionsBuilder,
 };
+use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use ipnet::Ipv4Net;
 use jiff::SignedDuration;
@@ -46,7 +50,9 @@ use crate::record::Ran;
 use crate::spec::{Owner, RunName};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
+use client::Client;
 use hub::Hub;
+use images::Digests;
 use machine::Machine;
 use rooms::Rooms;
 
@@ -60,6 +66,16 @@ const SOCKET: &str = "owner.sock";
 
 /// Beside what engines give to networks that nobody chose addresses for.
 const ROOMS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 89, 0, 0), 16);
+
+/// How long a log may be read for its last lines; of a longer one they are asked for alone.
+const WHOLE_LOG: Duration = Duration::from_secs(4);
+/// Before the engine is asked again for what it refused in unknown words.
+const AGAIN: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(3),
+];
 
 /// How long the engine may take for one answer.
 const ANSWER_S: u64 = 60;
@@ -92,6 +108,18 @@ pub struct EngineSettings {
     /// A directory that holds secrets: each a directory of its name with a file for each of its keys.
     #[builder(into)]
     pub secrets: Option<PathBuf>,
+}
+
+impl EngineSettings {
+    /// With paths that mean the same to the engine, whatever directory it works in.
+    fn absolute(self) -> Result<Self, EngineError> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(failed(path));
+        Ok(Self {
+            init: absolute(&self.init)?,
+            directory: absolute(&self.directory)?,
+            ..self
+        })
+    }
 }
 
 /// Why an engine can't be used.
@@ -132,11 +160,12 @@ pub enum EngineError {
 /// A container engine, with the runs of one owner.
 #[derive(Debug)]
 pub struct Engine {
-    docker: Docker,
+    docker: Client,
     settings: EngineSettings,
     machine: Arc<OnceCell<Machine>>,
     hub: Arc<Hub>,
     rooms: Rooms,
+    digests: Digests,
     /// They end with it.
     _tasks: JoinSet<()>,
     /// Held for as long as the owner's runs are this process's.
@@ -150,13 +179,15 @@ impl Engine {
     ///
     /// [`EngineError`] when the engine does not answer, another process is this owner, or its directory can't be made.
     pub async fn connect(settings: EngineSettings) -> Result<Self, EngineError> {
+        let settings = settings.absolute()?;
         if !is_static(&settings.init) {
             let path = settings.init.clone();
             return Err(EngineError::Init { path });
         }
         let docker = dial(settings.socket.as_deref()).await?;
         let directory = settings.directory.join(settings.owner.as_str());
-        let (lock, listener) = own(&settings.owner, &directory)?;
+        let lock = lock(&settings.owner, &settings.directory)?;
+        let listener = own(&directory)?;
         let hub = Arc::new(Hub::new(settings.secrets.clone()));
         let mut tasks = JoinSet::new();
         tasks.spawn(hub::listen(Arc::clone(&hub), listener));
@@ -182,6 +213,7 @@ impl Engine {
             ),
             settings,
             machine,
+            digests: Digests::default(),
             hub,
             _tasks: tasks,
             _lock: lock,
@@ -224,15 +256,25 @@ impl Engine {
             .map_err(|error| self.error("list its containers", error))
     }
 
-    async fn image(&self, plan: &Plan) -> Result<images::Ready, SubmitError> {
-        let image = &plan.container.image;
-        let ready = images::ready(&self.docker, image).await;
-        ready.map_err(|error| match error {
+    fn no_image(&self, plan: &Plan, error: images::ImageError) -> SubmitError {
+        match error {
             images::ImageError::Refused(failure) => SubmitError::Refused(failure),
             images::ImageError::Engine(error) => {
+                let image = &plan.container.image;
                 SubmitError::Executor(self.error(format!("pull {image}"), error))
             }
-        })
+        }
+    }
+
+    /// The engine's machine, if it has what a run asks for.
+    async fn fits(&self, plan: &Plan) -> Result<&Machine, SubmitError> {
+        let machine = self.machine.get_or_try_init(|| Machine::of(&self.docker));
+        let machine = machine.await.map_err(|error| {
+            SubmitError::Executor(self.error("ask what its machine has", error))
+        })?;
+        let fits = machine.has(&plan.container.resources);
+        fits.map_err(SubmitError::Refused)?;
+        Ok(machine)
     }
 
     /// A room for a run that is reached or that reaches out, which nobody takes away while it is being entered.
@@ -255,6 +297,12 @@ impl Engine {
         .map(Some)
         .map_err(|error| match error {
             rooms::RoomError::Full(failure) => SubmitError::Refused(failure),
+            rooms::RoomError::Firewall(error) => {
+                let words = format!(
+                    "without egress it is to reach nothing of this machine, and that can't be kept from it: {error}"
+                );
+                SubmitError::Refused(failure(Cause::Executor, words))
+            }
             rooms::RoomError::Lock(error) => {
                 SubmitError::Executor(self.error("enter a network", error))
             }
@@ -273,20 +321,34 @@ impl Engine {
     }
 
     /// Creates and starts the container of a run whose image is there.
-    async fn begin(&self, plan: &Plan, image: &images::Ready) -> Result<(), SubmitError> {
+    async fn begin(
+        &self,
+        machine: &Machine,
+        plan: &Plan,
+        image: &images::Ready,
+    ) -> Result<(), SubmitError> {
         let name = self.container(&plan.name);
         let token = Uuid::new_v4().to_string();
         let room = self.room(plan).await?;
         let network = room.as_ref().map(|(network, _)| network.as_str());
-        let create = body::create(&self.settings, plan, image, &token, network)
+        let create = body::create(&self.settings, machine, plan, image, &token, network)
             .map_err(SubmitError::Refused)?;
         self.hub.expect(plan, &token);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let refuse = |action: &str, error: bollard::errors::Error| match triage::refusal(&error) {
+        let refuse = |action: &str, error: bollard::errors::Error| match triage::not_started(&error)
+        {
             Some(failure) => SubmitError::Refused(failure),
+            // the engine answered, and asking again has not changed it
+            None if triage::status(&error).is_some() => {
+                SubmitError::Refused(triage::unknown_refusal(&error))
+            }
             None => SubmitError::Executor(self.error(format!("{action} {name}"), error)),
         };
-        match self.docker.create_container(Some(options), create).await {
+        let created = self.asked_again(plan, || {
+            self.docker
+                .create_container(Some(options.clone()), create.clone())
+        });
+        match created.await {
             Ok(created) => self.hub.has(&plan.name, &created.id),
             // asked again after an answer that was lost
             Err(error) if triage::is_taken(&error) => {
@@ -294,17 +356,45 @@ impl Engine {
             }
             Err(error) => return Err(refuse("create", error)),
         }
-        match self
-            .docker
-            .start_container(&name, None::<StartContainerOptions>)
-            .await
-        {
+        let started = self.asked_again(plan, || {
+            self.docker
+                .start_container(&name, None::<StartContainerOptions>)
+        });
+        match started.await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let refused = refuse("start", error);
                 self.remove(&name).await?;
                 Err(refused)
             }
+        }
+    }
+
+    /// Asks the engine, and again what it refuses in words that nobody here knows: some of these it takes back. What it says meanwhile is
+    /// seen of the run.
+    async fn asked_again<T, F: Future<Output = Result<T, bollard::errors::Error>>>(
+        &self,
+        plan: &Plan,
+        ask: impl Fn() -> F,
+    ) -> Result<T, bollard::errors::Error> {
+        let mut waits = AGAIN.into_iter();
+        loop {
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let is_known = triage::is_taken(&error) || triage::not_started(&error).is_some();
+            let wait = waits
+                .next()
+                .filter(|_| !is_known && triage::status(&error).is_some());
+            let Some(wait) = wait else {
+                return Err(error);
+            };
+            let Failure { cause, words } = triage::unknown_refusal(&error);
+            tracing::warn!(run = %plan.name, words, ?wait, "the engine refuses; asked again");
+            self.hub
+                .see(&plan.name, Observation::Waiting { cause, words });
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -349,7 +439,8 @@ impl Engine {
             Err(error) if triage::status(&error).is_some() => {
                 tracing::warn!(container = name, %error, "it was created and can't be started");
                 let words = || format!("{name} was created and can't be started: {error}");
-                let seen = match triage::refusal(&error).filter(|_| !triage::is_absent(&error)) {
+                let seen = match triage::not_started(&error).filter(|_| !triage::is_absent(&error))
+                {
                     Some(failure) => Observation::Failed(failure),
                     None => Observation::Missing { words: words() },
                 };
@@ -379,15 +470,8 @@ impl Engine {
     }
 
     async fn is_there(&self, name: &str) -> Result<bool, ExecutorError> {
-        match self
-            .docker
-            .inspect_container(name, None::<InspectContainerOptions>)
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(error) if triage::is_absent(&error) => Ok(false),
-            Err(error) => Err(self.error(format!("inspect {name}"), error)),
-        }
+        let there = self.docker.has(name).await;
+        there.map_err(|error| self.error(format!("inspect {name}"), error))
     }
 }
 
@@ -409,7 +493,10 @@ impl Executor for Engine {
     }
 
     async fn prepare(&self, plan: &Plan) -> Result<(), SubmitError> {
-        self.image(plan).await.map(drop)
+        // what can never run needs no image
+        self.fits(plan).await?;
+        let ready = images::ready(&self.docker, &plan.container.image).await;
+        ready.map(drop).map_err(|error| self.no_image(plan, error))
     }
 
     async fn submit(&self, plan: &Plan) -> Result<(), SubmitError> {
@@ -418,14 +505,10 @@ impl Executor for Engine {
             Some(_) => return Err(SubmitError::Other(plan.name.clone())),
             None => {}
         }
-        let machine = self.machine.get_or_try_init(|| Machine::of(&self.docker));
-        let machine = machine.await.map_err(|error| {
-            SubmitError::Executor(self.error("ask what its machine has", error))
-        })?;
-        let fits = machine.has(&plan.container.resources);
-        fits.map_err(SubmitError::Refused)?;
-        let image = self.image(plan).await?;
-        let begun = self.begin(plan, &image).await;
+        let machine = self.fits(plan).await?;
+        let image = images::there(&self.docker, &plan.container.image).await;
+        let image = image.map_err(|error| self.no_image(plan, error))?;
+        let begun = self.begin(machine, plan, &image).await;
         match &begun {
             Ok(()) => {}
             // the container may be there, with only the answer lost: its room is nobody else's
@@ -443,6 +526,8 @@ impl Executor for Engine {
         for run in runs {
             self.hub.say(run, ToRun::Renew);
         }
+        self.hub
+            .bury(self.settings.lease.unsigned_abs(), Instant::now());
         Ok(())
     }
 
@@ -483,7 +568,42 @@ impl Executor for Engine {
         from: Option<LogPlace>,
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
-        watch::logs(&self.docker, self.name(), self.container(run), from, follow)
+        let part = watch::Part::After { from, follow };
+        watch::logs(&self.docker, self.name(), self.container(run), part)
+    }
+
+    async fn stop(&self, plan: &Plan) -> Result<bool, ExecutorError> {
+        Ok(self.hub.stop(&plan.name).await)
+    }
+
+    async fn last_lines(&self, run: &RunName, most: usize) -> Result<Vec<LogLine>, ExecutorError> {
+        let read = |part| watch::logs(&self.docker, self.name(), self.container(run), part);
+        // Podman (4.3) loses lines that were written in parts when it is asked for the last ones alone
+        let all = watch::Part::After {
+            from: None,
+            follow: false,
+        };
+        let mut last = VecDeque::with_capacity(most);
+        let whole = async {
+            let mut lines = read(all);
+            while let Some(line) = lines.try_next().await? {
+                if last.len() == most {
+                    last.pop_front();
+                }
+                last.push_back(line);
+            }
+            Ok(last.into())
+        };
+        let lines: Vec<LogLine> = match tokio::time::timeout(WHOLE_LOG, whole).await {
+            Ok(lines) => lines?,
+            Err(_) => read(watch::Part::Last(most)).try_collect().await?,
+        };
+        // of a container that has gone meanwhile the engine tells that, as if it were its log
+        let name = self.container(run);
+        match self.is_there(&name).await? {
+            true => Ok(lines),
+            false => Err(self.error(format!("give the log of {name}"), "it is gone")),
+        }
     }
 
     async fn ran(&self, plan: &Plan) -> Option<Ran> {
@@ -498,7 +618,10 @@ impl Executor for Engine {
         let version = self.docker.version().await.ok()?;
         let platform = version.platform.map(|platform| platform.name);
         Some(Ran {
-            image_digest: images::digest(&plan.container.image, &image),
+            image_digest: self
+                .digests
+                .of(&self.docker, &plan.container.image, &image)
+                .await,
             image_id,
             executor: [
                 version
@@ -556,13 +679,9 @@ impl Executor for Engine {
     async fn remains(&self) -> Result<Vec<Remains>, ExecutorError> {
         let listed = watch::listed(&self.docker, Some(&self.settings.owner)).await;
         let listed = listed.map_err(|error| self.error("list its containers", error))?;
-        let names = listed.into_iter().map(|container| {
-            let names = container.names.unwrap_or_default().join(" ");
-            names.trim_start_matches('/').to_owned()
-        });
-        let remains = names.map(|name| Remains {
+        let remains = listed.into_iter().map(|container| Remains {
             kind: "container",
-            name,
+            name: container.name(),
         });
         Ok(remains.collect())
     }
@@ -581,7 +700,7 @@ fn engine_socket(chosen: Option<&Path>) -> PathBuf {
 }
 
 /// Connects to the engine, and asks whether it answers.
-async fn dial(chosen: Option<&Path>) -> Result<Docker, EngineError> {
+async fn dial(chosen: Option<&Path>) -> Result<Client, EngineError> {
     let socket = engine_socket(chosen);
     let unreachable = |source| EngineError::Unreachable {
         socket: socket.clone(),
@@ -590,7 +709,8 @@ async fn dial(chosen: Option<&Path>) -> Result<Docker, EngineError> {
     let address = socket.to_string_lossy();
     let docker = Docker::connect_with_unix(&address, ANSWER_S, bollard::API_DEFAULT_VERSION)
         .map_err(unreachable)?;
-    docker.negotiate_version().await.map_err(unreachable)
+    let docker = docker.negotiate_version().await.map_err(unreachable)?;
+    Ok(Client::new(docker, &socket))
 }
 
 /// How an engine is named in errors.
@@ -601,7 +721,7 @@ fn engine_name(chosen: Option<&Path>) -> String {
     )
 }
 
-/// Whether it is a program for any Linux container: one without an interpreter, which the container would have to have.
+/// Whether it is `mkys-init`, as a program for any Linux container: one without an interpreter, which the container would have to have.
 #[must_use]
 pub fn is_static(path: &Path) -> bool {
     const INTERPRETER: u32 = 3;
@@ -624,25 +744,52 @@ pub fn is_static(path: &Path) -> bool {
             .map(|header| number(usize::try_from(first + header * size).ok()?, 4))
             .collect::<Option<Vec<_>>>()
     };
+    let identity = mkys_init::IDENTITY.as_bytes();
     program.starts_with(b"\x7fELF\x02\x01")
+        && program.windows(identity.len()).any(|part| part == identity)
         && headers().is_some_and(|kinds| !kinds.contains(&u64::from(INTERPRETER)))
 }
 
-/// Makes the owner's directory, its lock and its socket.
-fn own(owner: &Owner, directory: &Path) -> Result<(File, UnixListener), EngineError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| EngineError::Io { path, source }
-    };
+fn failed(path: &Path) -> impl Fn(io::Error) -> EngineError {
+    let path = path.to_owned();
+    move |source| EngineError::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The file of an owner's lock, beside the owner's directory: that is mounted into containers, whose commands could take the lock there.
+fn lock_file(directory: &Path, owner: &Owner) -> PathBuf {
+    // no owner has a dot in its name
+    directory.join(format!("{owner}.lock"))
+}
+
+/// Takes the owner's lock, which one process at a time has.
+fn lock(owner: &Owner, directory: &Path) -> Result<File, EngineError> {
+    fs::create_dir_all(directory).map_err(failed(directory))?;
+    // nobody takes the file away meanwhile
+    let _there = sweep::taking_lock(directory).map_err(failed(directory))?;
+    let file = lock_file(directory, owner);
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&file)
+        .map_err(failed(&file))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(_) => Err(EngineError::Owned {
+            owner: owner.clone(),
+            file,
+        }),
+    }
+}
+
+/// Makes the owner's directory and its socket.
+fn own(directory: &Path) -> Result<UnixListener, EngineError> {
     fs::create_dir_all(directory).map_err(failed(directory))?;
     // the runs' users pass through it to the socket, and may do nothing else
     fs::set_permissions(directory, Permissions::from_mode(0o711)).map_err(failed(directory))?;
-    let file = directory.join("lock");
-    let lock = File::create(&file).map_err(failed(&file))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| EngineError::Owned {
-        owner: owner.clone(),
-        file: file.clone(),
-    })?;
     let socket = directory.join(SOCKET);
     match fs::remove_file(&socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -652,7 +799,7 @@ fn own(owner: &Owner, directory: &Path) -> Result<(File, UnixListener), EngineEr
     }
     let listener = UnixListener::bind(&socket).map_err(failed(&socket))?;
     fs::set_permissions(&socket, Permissions::from_mode(0o666)).map_err(failed(&socket))?;
-    Ok((lock, listener))
+    Ok(listener)
 }
 
 /// A failure to start, in the engine's words.

@@ -3,11 +3,13 @@
 //! An executor observes and acts. What is right to do is decided by [`State`](crate::State) alone, so that a run's life is the same on
 //! a container engine and on Kubernetes.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use mkys_init::FilePath;
 use serde::Serialize;
@@ -63,6 +65,31 @@ pub trait Executor: Send + Sync + 'static {
         from: Option<LogPlace>,
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>>;
+
+    /// Ends a run's command, if it has not ended, and keeps what it wrote. Says whether the command has ended and its whole log can be read;
+    /// an executor that can't keep a log beyond the command says no, and nothing is ended.
+    fn stop(&self, _plan: &Plan) -> impl Future<Output = Result<bool, ExecutorError>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    /// The last lines that a run wrote, so many at most.
+    fn last_lines(
+        &self,
+        run: &RunName,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<LogLine>, ExecutorError>> + Send {
+        let mut lines = self.logs(run, None, false);
+        async move {
+            let mut last = VecDeque::with_capacity(most);
+            while let Some(line) = lines.next().await {
+                if last.len() == most {
+                    last.pop_front();
+                }
+                last.push_back(line?);
+            }
+            Ok(last.into())
+        }
+    }
 
     /// What a run ran on, while it is there; `None` when that can't be told any more.
     fn ran(&self, plan: &Plan) -> impl Future<Output = Option<Ran>> + Send;

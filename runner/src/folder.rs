@@ -1,11 +1,14 @@
 //! A run's folder on the disk: its inputs, its results and its record. While a run goes on under an old name, what the run before it left
 //! stays as it is; inputs wait aside meanwhile, so that an owner that takes the run over has them for the record.
 
-use std::io;
+use std::fs::File as Open;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mkys_init::FilePath;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use tokio::fs::{self, File};
 
 use crate::plan::{Content, Plan, Work};
@@ -14,6 +17,60 @@ use crate::whole::Whole;
 
 /// How folders begin in which inputs wait. No input or result is beside them.
 const WAITING: &str = ".in-";
+
+/// What is written to see whether anything can be.
+const PROBE: &str = ".probe";
+
+/// Why a run's results could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another run has the folder: of another process, or of another owner in this one.
+    #[error("another run has the folder {}: choose another name or another directory of results", .0.display())]
+    Taken(PathBuf),
+    /// Nothing can be written there.
+    #[error("results can't be kept in {}", folder.display())]
+    Unwritable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// A folder that a run has for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    _lock: Open,
+}
+
+impl Reserved {
+    /// Takes the folder, which is made if it is not there, and writes to it.
+    pub(crate) fn new(folder: &Path) -> Result<Self, FolderError> {
+        let unwritable = |source: io::Error| FolderError::Unwritable {
+            folder: folder.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+        let lock = Open::open(folder).map_err(unwritable)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(FolderError::Taken(folder.to_owned())),
+            // a network's file system may lock no folders
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "nothing keeps another run from this folder");
+            }
+        }
+        let probe = folder.join(PROBE);
+        let written = Open::create(&probe).and_then(|mut file| {
+            file.write_all(&[0; 4096])?;
+            file.sync_all()
+        });
+        // nothing of it is of use, whether it was written or not
+        let _ = std::fs::remove_file(&probe);
+        written.map_err(unwritable)?;
+        Ok(Self { _lock: lock })
+    }
+}
 
 /// Where inputs of a run wait until it is over. A name is had by one run at a time, and its submission tells it from those before it.
 fn waiting(folder: &Path, plan: &Plan) -> PathBuf {

@@ -18,7 +18,7 @@ mod settings;
 mod triage;
 mod watch;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 const TRIES: usize = 8;
 /// How long it may take to tell its time; leases are renewed without that then.
 const TELLS_TIME: Duration = Duration::from_secs(5);
+/// Where clouds tell of a machine and its rights.
+const METADATA: [SocketAddr; 1] = [SocketAddr::new(
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    80,
+)];
+/// The most bytes of a plan: all annotations of an object have 256 KiB (<https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/>),
+/// and its name is one of them.
+const MOST_WRITTEN: usize = 256 * 1024 - 1024;
 /// Leases that are renewed at once.
 const AT_ONCE: usize = 16;
 /// Beside its grace period, how long what is left of a run may take to go away before it is looked for again.
@@ -72,6 +80,8 @@ pub struct Kubernetes {
     version: String,
     clock: Clock,
     hub: Arc<Hub>,
+    /// What answers where nothing is closed: closed runs are to reach none of it.
+    closed: Vec<SocketAddr>,
     jobs: Api<Job>,
     pods: Api<Pod>,
     services: Api<Service>,
@@ -89,6 +99,8 @@ impl Kubernetes {
         let config = settings.place.config().await?;
         let namespace = settings.place.namespace(&config);
         let cluster = config.cluster_url.to_string();
+        let closed = METADATA.into_iter().chain(address(&config.cluster_url));
+        let closed = closed.collect();
         let unreachable = unreachable(&cluster);
         let client = Client::try_from(config).map_err(&unreachable)?;
         let (version, said) = settings::greet(&client).await.map_err(&unreachable)?;
@@ -109,6 +121,7 @@ impl Kubernetes {
         let mut tasks = JoinSet::new();
         tasks.spawn(watch::pods(
             pods.clone(),
+            Api::namespaced(client.clone(), &namespace),
             settings.owner.clone(),
             Arc::clone(&hub),
         ));
@@ -119,6 +132,7 @@ impl Kubernetes {
             services: Api::namespaced(client, &namespace),
             clock: Clock::new(said),
             pods,
+            closed,
             version,
             settings,
             namespace,
@@ -197,7 +211,7 @@ impl Kubernetes {
         let unwritten = |error: serde_json::Error| {
             SubmitError::Refused(Failure::new(Cause::AdmissionRefused, error.to_string()))
         };
-        let job = job::create(&self.settings, plan).map_err(unwritten)?;
+        let job = job::create(&self.settings, plan, &self.closed).map_err(unwritten)?;
         let name = self.job(&plan.name);
         let created = match within(self.jobs.create(&PostParams::default(), &job)).await {
             Ok(created) => created,
@@ -248,10 +262,15 @@ impl Kubernetes {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                // a pod that is seen tells its end itself, and why
-                if self.hub.pod_of(run).is_none() {
-                    let words = format!("job {name} is not there any more");
-                    self.hub.see(run, Observation::Missing { words });
+                let words = format!("job {name} is not there any more");
+                match self.hub.pod_of(run) {
+                    None => self.hub.see(run, Observation::Missing { words }),
+                    // one that goes away tells its end itself, and why; one that stays has no lease any more
+                    Some(pod) if pod.metadata.deletion_timestamp.is_none() => {
+                        let failure = Failure::new(Cause::Evicted, words);
+                        self.hub.see(run, Observation::Failed(failure));
+                    }
+                    Some(_) => {}
                 }
                 Ok(())
             }
@@ -373,6 +392,14 @@ impl Executor for Kubernetes {
 
     /// Nodes pull images themselves.
     async fn prepare(&self, plan: &Plan) -> Result<(), SubmitError> {
+        let written = serde_json::to_string(plan).unwrap_or_default().len();
+        if written > MOST_WRITTEN {
+            let words = format!(
+                "what it is to do has {written} bytes written down, and Kubernetes keeps {MOST_WRITTEN} with a job: give fewer or shorter inputs, results, words of the command or variables"
+            );
+            let failure = Failure::new(Cause::AdmissionRefused, words);
+            return Err(SubmitError::Refused(failure));
+        }
         if matches!(plan.work, Work::Session { .. }) && self.settings.edge.is_empty() {
             let words =
                 "nobody could reach it: give the edge's networks in KubernetesSettings::edge";
@@ -457,6 +484,20 @@ impl Executor for Kubernetes {
         logs::read(self.pods.clone(), seen, self.name.clone(), of, from, follow)
     }
 
+    /// A command can't be ended without its pod, and its log goes with that.
+    async fn stop(&self, plan: &Plan) -> Result<bool, ExecutorError> {
+        let pod = self.hub.pod_of(&plan.name);
+        Ok(pod.is_some_and(|pod| logs::is_over(&pod) == Some(true)))
+    }
+
+    async fn last_lines(&self, run: &RunName, most: usize) -> Result<Vec<LogLine>, ExecutorError> {
+        let Some(pod) = self.hub.pod_of(run) else {
+            return Ok(Vec::new());
+        };
+        let lines = logs::last(&self.pods, &pod, most).await;
+        lines.map_err(|error| self.error(format!("give the log of {run}"), error))
+    }
+
     async fn ran(&self, plan: &Plan) -> Option<Ran> {
         let pod = self.hub.pod_of(&plan.name)?;
         let node = pod.spec.and_then(|spec| spec.node_name);
@@ -467,10 +508,9 @@ impl Executor for Kubernetes {
         if run.image_id.is_empty() {
             return None;
         }
-        let digest = run
-            .image_id
-            .split_once('@')
-            .map(|(_, digest)| digest.to_owned());
+        let asked = plan.container.image.digest();
+        let digest = asked.or_else(|| run.image_id.split_once('@').map(|(_, digest)| digest));
+        let digest = digest.map(str::to_owned);
         let on = node
             .map(|node| format!(", node {node}"))
             .unwrap_or_default();
@@ -492,6 +532,14 @@ impl Executor for Kubernetes {
         };
         // what the job owns goes with it; without the word, its pods would stay
         let deleted = within(self.jobs.delete(&name, &DeleteParams::background())).await;
+        // a pod whose job somebody took away from it goes with nothing
+        if let (Some(pod), Err(kube::Error::Api(status))) = (&seen, &deleted)
+            && status.code == 404
+        {
+            let name = pod.name_any();
+            let gone = within(self.pods.delete(&name, &DeleteParams::default())).await;
+            unless_absent(gone).map_err(|error| self.error(format!("delete pod {name}"), error))?;
+        }
         if seen.is_some() && deleted.is_ok() {
             let name = name.clone();
             there.insert(0, Remains { kind: "job", name });
@@ -546,6 +594,16 @@ impl Executor for Kubernetes {
         found.sort();
         Ok(found)
     }
+}
+
+/// Where the API server listens, if it is named by its address: a closed run asks nobody for names.
+fn address(cluster: &http::Uri) -> Option<SocketAddr> {
+    let host = cluster
+        .host()?
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let port = cluster.port_u16().unwrap_or(443);
+    Some(SocketAddr::new(host.parse().ok()?, port))
 }
 
 fn remains(kind: &'static str, of: &impl ResourceExt) -> Remains {

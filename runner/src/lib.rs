@@ -28,12 +28,14 @@
 //! ```
 
 mod attempts;
+mod clock;
 mod door;
 mod edge;
 mod ending;
 pub mod engine;
 mod executor;
 mod folder;
+mod follower;
 mod frames;
 mod kept;
 mod knock;
@@ -49,6 +51,7 @@ mod record;
 mod result;
 mod run;
 mod runner;
+mod said;
 mod spec;
 mod state;
 mod trace;
@@ -61,6 +64,7 @@ pub use attempts::Attempts;
 pub use door::{Direct, Door, DoorError};
 pub use edge::{EdgeDoor, EdgeSettings};
 pub use executor::{Executor, ExecutorError, Part, Remains, Seen, SubmitError};
+pub use folder::FolderError;
 pub use kept::KeptInputs;
 pub use knock::knock;
 pub use limits::Limits;

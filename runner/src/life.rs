@@ -9,8 +9,12 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use crate::clock;
 use crate::ending::{self, Ended};
 use crate::executor::{Executor, Remains, SubmitError};
+use crate::folder::Reserved;
+use crate::follower::{Followers, Log};
+use crate::log::LogLine;
 use crate::outcome::{Outcome, Receipt};
 use crate::plan::{Plan, Work};
 use crate::record::{Phase, Record, Times};
@@ -20,6 +24,9 @@ use crate::runner::Shared;
 use crate::state::{Event, Observation, State};
 use crate::verdict::{Cause, Failure, Verdict};
 use crate::words::words;
+
+/// Beside its grace period, how long a command may take to end before it is destroyed with its container.
+const BESIDE_GRACE: Duration = Duration::from_secs(5);
 
 /// What a run's life is told from outside.
 #[derive(Debug)]
@@ -43,8 +50,14 @@ enum Done {
     NotTaken(Failure),
     /// How it ended is written down, and nobody is sent to it any more.
     Recorded(Box<Ended>),
-    /// Nothing of it is left; this was there.
-    Destroyed(Vec<Remains>),
+    /// Nothing of it is left.
+    Destroyed(Gone),
+}
+
+/// What was there of a run, and what it wrote last.
+struct Gone {
+    was: Vec<Remains>,
+    log: Vec<LogLine>,
 }
 
 type Action = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -67,6 +80,7 @@ struct Life<E> {
     /// What is there under its name is another run.
     is_another: bool,
     results: Vec<ResultFile>,
+    remarks: Vec<String>,
     times: Times,
     phases: Vec<Phase>,
     /// Since when it is in its phase.
@@ -74,6 +88,12 @@ struct Life<E> {
     /// What is on record of its end. Nothing of it is destroyed before that.
     ended: Option<Box<Ended>>,
     doing: Doing,
+    /// Told once nothing is to be there of it, to what goes on to its end.
+    unwanted: watch::Sender<bool>,
+    publish: Arc<watch::Sender<Published>>,
+    followers: Followers,
+    /// The folder that its results go into, which no other run has meanwhile.
+    _folder: Option<Reserved>,
 }
 
 /// Sees a run through to its end.
@@ -83,8 +103,11 @@ pub(crate) async fn see_through<E: Executor>(
     is_there: bool,
     mut told: mpsc::UnboundedReceiver<Told>,
     publish: watch::Sender<Published>,
+    followers: Followers,
+    folder: Option<Reserved>,
 ) {
-    let now = Timestamp::now();
+    let now = clock::now();
+    let publish = Arc::new(publish);
     let times = Times {
         submitted: plan.submitted,
         began: None,
@@ -101,14 +124,18 @@ pub(crate) async fn see_through<E: Executor>(
         is_there,
         is_another: false,
         results: Vec::new(),
+        remarks: Vec::new(),
         ended: None,
         doing: Doing::Nothing,
+        unwanted: watch::channel(false).0,
+        publish: Arc::clone(&publish),
+        followers,
+        _folder: folder,
     };
     if let Some(record) = ending::left(&life.shared.keep, &life.plan, is_there).await {
         tracing::info!(run = %life.plan.name, "how it ended is on record, and was not told yet");
         life.state = State::recorded(now, record.verdict.clone());
-        let ended = Ended::again(&life.shared, record).await;
-        life.is_on_record(Box::new(ended), &publish);
+        life.is_on_record(Box::new(Ended::again(record)), &publish);
     } else if !is_there {
         // an image takes its time, which is not the executor's silence
         let waits = Observation::Waiting {
@@ -120,7 +147,7 @@ pub(crate) async fn see_through<E: Executor>(
     let gone = loop {
         life.act();
         let until = life.state.until(&life.plan.limits);
-        let now = Timestamp::now();
+        let now = clock::now();
         let wait = until.map(|until| {
             until
                 .duration_since(now)
@@ -142,42 +169,65 @@ pub(crate) async fn see_through<E: Executor>(
             life.happened(&event, &publish);
         }
     };
-    life.happened(&Event::Absent, &publish);
+    let state = life.next(&Event::Absent);
     let Some(outcome) = life.over(gone).await else {
         return;
     };
+    // at once, so that whoever is told that it is gone finds how it ended
     publish.send_modify(|published| {
+        published.state = state;
         published.record = None;
         published.outcome = Some(Arc::new(outcome));
     });
 }
 
 impl<E: Executor> Life<E> {
+    /// Goes on to the next state, which nobody is told yet.
+    fn next(&mut self, event: &Event) -> State {
+        self.goes_on(event);
+        self.state.clone()
+    }
+
     fn happened(&mut self, event: &Event, publish: &watch::Sender<Published>) {
-        let now = Timestamp::now();
-        let next = self.state.clone().next(event, now, &self.plan.limits);
-        if next != self.state {
-            tracing::info!(run = %self.plan.name, state = ?next, "goes on");
-            let is_new = next.phase() != self.state.phase();
-            if is_new {
-                self.phases.push(Phase {
-                    name: self.state.phase().to_owned(),
-                    lasted: now.duration_since(self.entered),
-                });
-                self.entered = now;
-            }
-            self.state = next.clone();
-            match &next {
-                State::Running { since, .. } => self.times.began = Some(*since),
-                State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
-                _ => {}
-            }
-            let opens = is_new && next.wants().route;
-            publish.send_modify(|published| published.state = next);
+        if let Some(is_new) = self.goes_on(event) {
+            let state = self.state.clone();
+            let opens = is_new && state.wants().route;
+            publish.send_modify(|published| published.state = state);
             if opens {
                 self.shared.opened.notify_one();
             }
         }
+    }
+
+    /// The state after an event; whether that is a new phase, if it is another state at all.
+    fn goes_on(&mut self, event: &Event) -> Option<bool> {
+        let now = clock::now();
+        if let Event::Seen(Observation::Exited { code: 0, words }) = event
+            && !words.is_empty()
+            && self.remarks.is_empty()
+        {
+            self.remarks.push(words.clone());
+        }
+        let next = self.state.clone().next(event, now, &self.plan.limits);
+        if next == self.state {
+            return None;
+        }
+        tracing::info!(run = %self.plan.name, state = ?next, "goes on");
+        let is_new = next.phase() != self.state.phase();
+        if is_new {
+            self.phases.push(Phase {
+                name: self.state.phase().to_owned(),
+                lasted: now.duration_since(self.entered),
+            });
+            self.entered = now;
+        }
+        match &next {
+            State::Running { since, .. } => self.times.began = Some(*since),
+            State::Ending { .. } => self.times.ended = self.times.ended.or(Some(now)),
+            _ => {}
+        }
+        self.state = next;
+        Some(is_new)
     }
 
     /// How it ended, if that is certain and nobody has written it down.
@@ -194,6 +244,7 @@ impl<E: Executor> Life<E> {
             phases: std::mem::take(&mut self.phases),
             verdict,
             results: std::mem::take(&mut self.results),
+            remarks: std::mem::take(&mut self.remarks),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -208,17 +259,14 @@ impl<E: Executor> Life<E> {
     }
 
     /// Nothing is left of it, which completes its record.
-    async fn over(self, gone: Vec<Remains>) -> Option<Outcome> {
+    async fn over(self, gone: Gone) -> Option<Outcome> {
         let mut ended = self.ended?;
-        let at = Timestamp::now();
+        let at = clock::now();
         ended.record.times.gone = Some(at);
         ended.record.phases.extend(self.phases);
         ended.finish(&self.shared.keep).await;
-        let Ended {
-            record,
-            log,
-            unwritten,
-        } = *ended;
+        let Ended { record, unwritten } = *ended;
+        let Gone { was: gone, log } = gone;
         Some(Outcome {
             verdict: record.verdict.clone(),
             results: record.results.clone(),
@@ -236,6 +284,9 @@ impl<E: Executor> Life<E> {
             // the way to a session that is closed next, an image that nobody needs, or a result that comes too late
             self.doing = Doing::Nothing;
         }
+        if !wants.container {
+            self.unwanted.send_replace(true);
+        }
         if !matches!(self.doing, Doing::Nothing) {
             return;
         }
@@ -244,10 +295,14 @@ impl<E: Executor> Life<E> {
             let record = self.known(verdict);
             Doing::Going(Box::pin(record_it(shared, record, self.is_another)))
         } else if wants.destroy && self.is_another {
-            let nothing = Done::Destroyed(Vec::new());
+            let nothing = Done::Destroyed(Gone {
+                was: Vec::new(),
+                log: Vec::new(),
+            });
             Doing::Going(Box::pin(std::future::ready(nothing)))
         } else if wants.destroy {
-            Doing::Going(Box::pin(destroy(shared, plan)))
+            let (publish, followers) = (Arc::clone(&self.publish), self.followers.clone());
+            Doing::Going(Box::pin(destroy(shared, plan, publish, followers)))
         } else if wants.result {
             Doing::Trying(Box::pin(take(shared, plan)))
         } else if wants.container && !self.is_there {
@@ -272,12 +327,13 @@ impl<E: Executor> Life<E> {
         &mut self,
         done: Done,
         publish: &watch::Sender<Published>,
-    ) -> Result<Option<Event>, Vec<Remains>> {
+    ) -> Result<Option<Event>, Gone> {
         self.doing = Doing::Nothing;
         Ok(match done {
             Done::Prepared => {
                 self.is_there = true;
-                let submit = submit(Arc::clone(&self.shared), self.plan.clone());
+                let unwanted = self.unwanted.subscribe();
+                let submit = submit(Arc::clone(&self.shared), self.plan.clone(), unwanted);
                 self.doing = Doing::Going(Box::pin(submit));
                 None
             }
@@ -326,12 +382,20 @@ async fn pause(
     tokio::time::sleep(wait).await;
 }
 
+/// Tells why a run is not started yet: what it fails for if that stays so.
+fn tell_why<E: Executor>(shared: &Shared<E>, plan: &Plan, error: &SubmitError) {
+    let (cause, words) = (Cause::Executor, words(error));
+    let waits = Observation::Waiting { cause, words };
+    shared.tell(&plan.name, Told::Seen(waits));
+}
+
 async fn prepare<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     let mut waits = again();
     loop {
         match shared.executor.prepare(&plan).await {
             Ok(()) => return Done::Prepared,
             Err(error @ SubmitError::Executor(_)) => {
+                tell_why(&shared, &plan, &error);
                 pause(&mut waits, &error, &plan, "it can't be prepared").await
             }
             Err(error) => return refused(error),
@@ -339,27 +403,28 @@ async fn prepare<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     }
 }
 
-async fn submit<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+/// Submits a run until the executor has it, it is refused, or nobody wants it any more.
+async fn submit<E: Executor>(
+    shared: Arc<Shared<E>>,
+    plan: Plan,
+    mut unwanted: watch::Receiver<bool>,
+) -> Done {
     ending::keep_inputs(&shared.keep, &plan).await;
     let mut waits = again();
     loop {
         match shared.executor.submit(&plan).await {
             Ok(()) => return Done::Submitted,
             Err(error @ SubmitError::Executor(_)) => {
-                // whether it can still be started is the state's to say
-                if started_too_late(&plan) {
-                    return Done::Submitted;
+                tell_why(&shared, &plan, &error);
+                tokio::select! {
+                    () = pause(&mut waits, &error, &plan, "it can't be submitted") => {}
+                    // whatever came of it is destroyed
+                    _ = unwanted.wait_for(|unwanted| *unwanted) => return Done::Submitted,
                 }
-                pause(&mut waits, &error, &plan, "it can't be submitted").await;
             }
             Err(error) => return refused(error),
         }
     }
-}
-
-fn started_too_late(plan: &Plan) -> bool {
-    let waited = Timestamp::now().duration_since(plan.submitted);
-    waited > plan.limits.submit + plan.limits.start
 }
 
 fn refused(error: SubmitError) -> Done {
@@ -426,13 +491,57 @@ async fn record_it<E: Executor>(shared: Arc<Shared<E>>, record: Record, is_anoth
     Done::Recorded(Box::new(ended))
 }
 
-async fn destroy<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
+/// Ends the command, has its log read to its end, and destroys what is left.
+async fn destroy<E: Executor>(
+    shared: Arc<Shared<E>>,
+    plan: Plan,
+    publish: Arc<watch::Sender<Published>>,
+    followers: Followers,
+) -> Done {
+    let ends = |log: Log| publish.send_modify(|published| published.log = log);
+    if stopped(&shared, &plan).await {
+        ends(Log::Whole);
+        let lives_on = async {
+            loop {
+                tokio::time::sleep(shared.executor.renew_every()).await;
+                if let Err(error) = shared
+                    .executor
+                    .renew(std::slice::from_ref(&plan.name))
+                    .await
+                {
+                    tracing::debug!(run = %plan.name, %error, "its lease was not renewed while its log is read");
+                }
+            }
+        };
+        tokio::select! {
+            () = followers.have_read() => {}
+            () = lives_on => {}
+        }
+    }
+    let log = ending::last_lines(&shared, &plan).await;
     let mut waits = again();
     loop {
         match shared.executor.destroy(&plan).await {
-            Ok(gone) => return Done::Destroyed(gone),
+            Ok(was) => {
+                ends(Log::Gone);
+                followers.have_read().await;
+                return Done::Destroyed(Gone { was, log });
+            }
             Err(error) => pause(&mut waits, &error, &plan, "it can't be destroyed").await,
         }
+    }
+}
+
+/// Ends the command, within its grace period and some time more. Says whether its whole log can be read.
+async fn stopped<E: Executor>(shared: &Shared<E>, plan: &Plan) -> bool {
+    let limit = plan.grace.unsigned_abs() + BESIDE_GRACE;
+    match tokio::time::timeout(limit, shared.executor.stop(plan)).await {
+        Ok(Ok(is_whole)) => is_whole,
+        Ok(Err(error)) => {
+            tracing::debug!(run = %plan.name, %error, "its command was not stopped before it is destroyed");
+            false
+        }
+        Err(_) => false,
     }
 }
 
@@ -443,11 +552,11 @@ async fn close<E: Executor>(shared: &Shared<E>, plan: &Plan) {
         return;
     }
     let lasts = SignedDuration::try_from(shared.door.lasts()).unwrap_or(SignedDuration::MAX);
-    let until = Timestamp::now().saturating_add(lasts);
+    let until = clock::now().saturating_add(lasts);
     let until = until.unwrap_or(Timestamp::MAX);
     let mut waits = again();
     while let Err(error) = shared.door.close(&plan.name).await {
-        if Timestamp::now() >= until {
+        if clock::now() >= until {
             tracing::warn!(run = %plan.name, %error, "the way to it was not closed, and has ended by itself meanwhile");
             return;
         }

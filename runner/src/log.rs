@@ -34,6 +34,10 @@ const DISORDER: SignedDuration = SignedDuration::from_secs(1);
 /// never ends its line takes no more than that of its owner's memory.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
+/// Why a log is not whole although it was read to its end.
+pub(crate) const MISSING: &str =
+    "it was longer than what is kept of a log, and lines may be missing";
+
 /// A part of a line, as an executor gives it.
 #[derive(Debug)]
 struct Part {
@@ -53,6 +57,8 @@ pub(crate) struct Reading {
     /// What came meanwhile and is later than it: left out once it comes, and given if it turns out to be there no more.
     held: Vec<Part>,
     last: LogPlace,
+    /// Whether the place was there no more, so that lines after it may be missing.
+    lost: bool,
     /// Lines that are not whole, of the standard output and of the standard error.
     begun: [Option<(LogPlace, String)>; 2],
 }
@@ -67,6 +73,7 @@ impl Reading {
             sought: from,
             held: Vec::new(),
             last,
+            lost: false,
             begun: [None, None],
         }
     }
@@ -107,7 +114,7 @@ impl Reading {
 
     /// The place is there no more: what came after it is given.
     fn give_held(&mut self) -> Vec<LogLine> {
-        self.sought = None;
+        self.lost |= self.sought.take().is_some();
         let held = std::mem::take(&mut self.held);
         held.into_iter().flat_map(|part| self.put(part)).collect()
     }
@@ -133,6 +140,11 @@ impl Reading {
             false => *begun = Some((place, line)),
         }
         lines
+    }
+
+    /// Whether the place that reading was taken up at has not come: what kept the log may have thrown lines after it away.
+    pub(crate) const fn has_lost(&self) -> bool {
+        self.lost || self.sought.is_some()
     }
 
     /// What is left at the end: what was held, and what was written of lines that never became whole.

@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::limits::Limits;
-use crate::spec::{Answers, Computation, Container, Input, RunName, Session, SpecError};
+use crate::spec::{Answers, Computation, Container, Input, Resources, RunName, Session, SpecError};
 
 /// How long a command has to end after it was asked to.
 const GRACE: SignedDuration = SignedDuration::from_secs(10);
 const MIB: u64 = 1024 * 1024;
+/// Where a command may write.
+const HOME: &str = "/tmp";
+/// What takes inputs in has so much memory beside them, in MiB, or it could not tell that they are too much.
+const BESIDE_INPUTS_MIB: u32 = 8;
 
 /// A run as an executor is given it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,14 @@ pub enum PlanError {
         /// What they may have, in MiB.
         mib: u32,
     },
+    /// The inputs are more than its memory, which they are held in.
+    #[error("the inputs have {length} bytes, which are held in memory; with resources.memory_mib = {mib} they may have {}", u64::from(mib.saturating_sub(BESIDE_INPUTS_MIB)) * MIB)]
+    TooMuchMemory {
+        /// Their bytes, as far as they were read.
+        length: u64,
+        /// Its memory, in MiB.
+        mib: u32,
+    },
 }
 
 impl Plan {
@@ -131,7 +143,7 @@ impl Plan {
             results,
             deadline,
         } = spec;
-        let inputs = read_all(inputs, container.resources.files_mib).await?;
+        let inputs = read_all(inputs, &container.resources).await?;
         let starts_within = container.starts_within;
         Ok(Self {
             name,
@@ -180,6 +192,24 @@ impl Plan {
         u64::from(self.container.resources.files_mib) * MIB
     }
 
+    /// The variables that its command is given beside the image's, the same on every executor.
+    pub(crate) fn environment(&self) -> Vec<(&str, String)> {
+        let own = &self.container.env;
+        let mut all: Vec<_> = own
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        // an image's own is mostly one that this user can't write to
+        if !own.keys().any(|name| name.as_str() == "HOME") {
+            all.push(("HOME", HOME.to_owned()));
+        }
+        all.push(("MKYS_RUN", self.name.to_string()));
+        if let Work::Session { base, .. } = &self.work {
+            all.push(("MKYS_PATH", base.clone()));
+        }
+        all
+    }
+
     /// Whether the other is the same work under the same name, whenever it was submitted.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
@@ -204,10 +234,12 @@ impl Plan {
 
 async fn read_all(
     inputs: BTreeMap<FilePath, Input>,
-    mib: u32,
+    resources: &Resources,
 ) -> Result<BTreeMap<FilePath, Content>, PlanError> {
     let (mut contents, mut length) = (BTreeMap::new(), 0);
+    let mib = resources.files_mib;
     let limit = u64::from(mib) * MIB;
+    let memory = u64::from(resources.memory_mib.saturating_sub(BESIDE_INPUTS_MIB)) * MIB;
     for (path, input) in inputs {
         let bytes = match input {
             Input::Bytes(bytes) => bytes,
@@ -223,6 +255,10 @@ async fn read_all(
         length += bytes.len() as u64;
         if length > limit {
             return Err(PlanError::TooLarge { length, mib });
+        }
+        if length > memory {
+            let mib = resources.memory_mib;
+            return Err(PlanError::TooMuchMemory { length, mib });
         }
         contents.insert(path, Content::from(bytes));
     }

@@ -40,6 +40,9 @@ pub struct Record {
     pub verdict: Verdict,
     /// Its results.
     pub results: Vec<ResultFile>,
+    /// What is to be known beside the verdict, such as a process of it that the kernel killed although its command ended well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub remarks: Vec<String>,
     /// The version of the runner.
     pub runner: String,
 }

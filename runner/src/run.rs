@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use crate::clock;
+use crate::follower::{Followers, Log};
 use crate::life::Told;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -21,6 +23,8 @@ pub(crate) struct Published {
     pub(crate) record: Option<Arc<Record>>,
     pub(crate) outcome: Option<Arc<Outcome>>,
     pub(crate) url: Option<String>,
+    /// What can be read of its log.
+    pub(crate) log: Log,
 }
 
 /// A run. Cheap to clone; dropping it ends nothing.
@@ -29,6 +33,7 @@ pub struct Run {
     plan: Arc<Plan>,
     told: mpsc::UnboundedSender<Told>,
     published: watch::Receiver<Published>,
+    followers: Followers,
 }
 
 impl Run {
@@ -42,12 +47,14 @@ impl Run {
             record: None,
             outcome: None,
             url: None,
+            log: Log::Grows,
         });
         let plan = Arc::new(plan);
         let run = Self {
             plan,
             told,
             published,
+            followers: Followers::default(),
         };
         (run, publish)
     }
@@ -71,7 +78,7 @@ impl Run {
     }
 
     /// Where it stands, now and whenever that changes, until it is gone. States that follow each other faster than they are taken may be
-    /// left out, the last never is.
+    /// left out, the last never is. Once it has given the last, [`Run::outcome`] is there; asked again, it gives nothing more.
     pub fn states(&self) -> impl Stream<Item = State> + Send + use<> {
         let published = self.published.clone();
         futures_util::stream::unfold(Some((published, true)), |going| async {
@@ -83,6 +90,8 @@ impl Run {
             let goes_on = !matches!(state, State::Gone { .. });
             Some((state, goes_on.then_some((published, false))))
         })
+        // one who waits for several things at once asks again after the end
+        .fuse()
     }
 
     /// Waits until it is known for good how it ended, and gives its record, with its results: before anything of it is destroyed. With
@@ -134,14 +143,39 @@ impl Run {
 
     /// Somebody used the session: it is not idle.
     pub fn used(&self) {
-        self.tell(Event::Used {
-            at: Timestamp::now(),
-        });
+        self.tell(Event::Used { at: clock::now() });
     }
 
     fn tell(&self, event: Event) {
         // one that is over hears nothing
         let _ = self.told.send(Told::Happened(event));
+    }
+
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.followers
+    }
+
+    pub(crate) fn log(&self) -> Log {
+        self.published.borrow().log
+    }
+
+    /// Waits until its command may have begun.
+    pub(crate) async fn begins(&self) {
+        let mut published = self.published.clone();
+        let waits =
+            |state: &State| matches!(state, State::Submitted { .. } | State::Starting { .. });
+        // a life that was aborted tells nothing more
+        let _ = published
+            .wait_for(|published| !waits(&published.state))
+            .await;
+    }
+
+    /// Waits until nothing more is written to its log.
+    pub(crate) async fn log_ends(&self) -> Log {
+        let mut published = self.published.clone();
+        let ended = published.wait_for(|published| published.log != Log::Grows);
+        // a life that was aborted left the run to its next owner
+        ended.await.map_or(Log::Gone, |published| published.log)
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -9,8 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::door::{Direct, Door};
+use crate::ending;
 use crate::executor::{Executor, ExecutorError, Remains, Seen};
+use crate::folder::{FolderError, Reserved};
+use crate::follower;
 use crate::kept::KeptInputs;
 use crate::life::{self, Told};
 use crate::log::{LogLine, LogPlace};
@@ -105,6 +109,9 @@ pub enum StartError {
     /// A run of that name does something else.
     #[error("there is a run named {0} already, and it is another one")]
     Other(RunName),
+    /// Its results could not be kept where they are to be.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 }
 
 impl<E: Executor> Runner<E> {
@@ -140,7 +147,12 @@ impl<E: Executor> Runner<E> {
         let runner = Self { shared, tasks };
         for plan in there {
             tracing::info!(run = %plan.name, "a run of an earlier process is taken over");
-            runner.see_through(&mut lock(&runner.shared.runs), plan, true);
+            // it runs already: a folder that can't be had now is told at its end
+            let folder = runner.reserve(&plan).unwrap_or_else(|error| {
+                tracing::warn!(run = %plan.name, error = &error as &dyn std::error::Error, "its folder is not its own");
+                None
+            });
+            runner.see_through(&mut lock(&runner.shared.runs), plan, true, folder);
         }
         let shared = &runner.shared;
         runner
@@ -171,7 +183,7 @@ impl<E: Executor> Runner<E> {
     ///
     /// [`StartError`]; nothing was started.
     pub async fn compute(&self, computation: Computation) -> Result<Run, StartError> {
-        let plan = Plan::computation(computation, Timestamp::now()).await?;
+        let plan = Plan::computation(computation, clock::now()).await?;
         self.submit(plan)
     }
 
@@ -182,7 +194,7 @@ impl<E: Executor> Runner<E> {
     ///
     /// [`StartError`]; nothing was started.
     pub async fn compute_once(&self, computation: Computation) -> Result<Run, StartError> {
-        let plan = Plan::computation(computation, Timestamp::now()).await?;
+        let plan = Plan::computation(computation, clock::now()).await?;
         // a tag may have been moved meanwhile
         let is_fixed = plan.container.image.digest().is_some();
         let does_the_same = |run: &Run| {
@@ -203,7 +215,7 @@ impl<E: Executor> Runner<E> {
     /// [`StartError`]; nothing was started.
     pub fn play(&self, session: Session) -> Result<Run, StartError> {
         let base = self.shared.door.base(&session.name);
-        let plan = Plan::session(session, base, Timestamp::now())?;
+        let plan = Plan::session(session, base, clock::now())?;
         self.submit(plan)
     }
 
@@ -215,8 +227,17 @@ impl<E: Executor> Runner<E> {
                 true => Ok(run.clone()),
                 false => Err(StartError::Other(plan.name)),
             },
-            _ => Ok(self.see_through(&mut runs, plan, false)),
+            _ => {
+                let folder = self.reserve(&plan)?;
+                Ok(self.see_through(&mut runs, plan, false, folder))
+            }
         }
+    }
+
+    /// The folder of a run's results, where they are kept on the disk.
+    fn reserve(&self, plan: &Plan) -> Result<Option<Reserved>, FolderError> {
+        let folder = ending::folder(&self.shared.keep, plan);
+        folder.map(|folder| Reserved::new(&folder)).transpose()
     }
 
     /// A run by its name, until ten minutes after it is over.
@@ -240,15 +261,16 @@ impl<E: Executor> Runner<E> {
         runs
     }
 
-    /// What a run writes: after a place in its log, or from its beginning, and then as it is written until it is destroyed. Whoever
-    /// was cut off takes it up again at the place of the last line that came.
+    /// What a run writes: after a place in its log, or from its beginning, and then as it is written, to its end. A run is destroyed once
+    /// those who follow its log have read all of it; one who takes no line for ten seconds, or needs more than a minute, is cut off and
+    /// given an error. A live log that is interrupted is taken up again by itself.
     #[must_use]
     pub fn logs(
         &self,
         run: &Run,
         from: Option<LogPlace>,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
-        self.shared.executor.logs(run.name(), from, true)
+        follower::follow(Arc::clone(&self.shared), run.clone(), from)
     }
 
     /// Everything of this owner that is there: nothing, once all runs are over.
@@ -266,7 +288,13 @@ impl<E: Executor> Runner<E> {
         &self.shared.executor
     }
 
-    fn see_through(&self, runs: &mut HashMap<RunName, Entry>, plan: Plan, is_there: bool) -> Run {
+    fn see_through(
+        &self,
+        runs: &mut HashMap<RunName, Entry>,
+        plan: Plan,
+        is_there: bool,
+        folder: Option<Reserved>,
+    ) -> Run {
         let (seen, told) = mpsc::unbounded_channel();
         let (run, publish) = Run::new(plan.clone(), seen.clone());
         let entry = Entry {
@@ -274,7 +302,8 @@ impl<E: Executor> Runner<E> {
             seen,
         };
         runs.insert(plan.name.clone(), entry);
-        let life = life::see_through(Arc::clone(&self.shared), plan, is_there, told, publish);
+        let (shared, followers) = (Arc::clone(&self.shared), run.followers().clone());
+        let life = life::see_through(shared, plan, is_there, told, publish, followers, folder);
         self.tasks.keep(tokio::spawn(life));
         run
     }
@@ -326,7 +355,7 @@ impl<E> Shared<E> {
     /// The runs whose leases are to be renewed. What was over long ago is forgotten.
     fn wanted(&self) -> Vec<RunName> {
         let mut runs = lock(&self.runs);
-        let now = Timestamp::now();
+        let now = clock::now();
         runs.retain(|_, entry| entry.run.known_until(REMEMBERED) > now);
         let wanted = runs
             .iter()
@@ -353,9 +382,7 @@ impl<E> Shared<E> {
 /// A session that was used since it was looked at last is told so.
 fn used<E>(shared: &Shared<E>, idle: &[(RunName, Duration)]) {
     for (name, idle) in idle {
-        let at = Timestamp::now()
-            .saturating_sub(*idle)
-            .unwrap_or(Timestamp::MIN);
+        let at = clock::now().saturating_sub(*idle).unwrap_or(Timestamp::MIN);
         shared.tell(name, Told::Happened(Event::Used { at }));
     }
 }

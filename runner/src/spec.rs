@@ -36,7 +36,7 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    fn new(field: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+    fn new(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
             reason: reason.into(),
@@ -76,6 +76,47 @@ fn check_tree<'a>(
         }
     }
     Ok(())
+}
+
+/// A map of which no key is given twice: JSON has them, and the last would count in silence.
+mod unique {
+    use std::collections::BTreeMap;
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+    struct Unique<K, V>(PhantomData<(K, V)>);
+
+    impl<'de, K: Deserialize<'de> + Ord + fmt::Display, V: Deserialize<'de>> Visitor<'de>
+        for Unique<K, V>
+    {
+        type Value = BTreeMap<K, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((key, value)) = entries.next_entry::<K, V>()? {
+                if map.contains_key(&key) {
+                    return Err(A::Error::custom(format!("{key} is given twice")));
+                }
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord + fmt::Display,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        deserializer.deserialize_map(Unique(PhantomData))
+    }
 }
 
 /// Durations as people write them, such as `1h 30m`.
@@ -171,6 +212,55 @@ mod tests {
             (
                 r#""container": {"image": "a"}, "inputs": {"a/b": {"text": ""}, "a": {"text": ""}}"#,
                 "inputs: \"a\" can't be a file and the directory of \"a/b\"",
+            ),
+        ];
+        for (fields, expected) in table {
+            let found = computation(&format!(r#"{{"name": "one", {fields}}}"#)).check();
+            assert_eq!(found.unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_given_twice_is_refused() {
+        let table = [
+            (
+                r#""container": {"image": "a"}, "inputs": {"a": {"text": "1"}, "a": {"text": "2"}}"#,
+                "a is given twice",
+            ),
+            (
+                r#""container": {"image": "a", "env": {"A": "1", "A": "2"}}"#,
+                "A is given twice",
+            ),
+        ];
+        for (fields, expected) in table {
+            let json = format!(r#"{{"name": "one", {fields}}}"#);
+            let error = serde_json::from_str::<Computation>(&json).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_no_machine_takes_is_refused() {
+        let names = (0..2_000).map(|number| format!("{number:0>200}"));
+        let names: Vec<_> = names.collect();
+        let names = serde_json::to_string(&names).unwrap();
+        let many = format!(r#""container": {{"image": "a"}}, "results": {names}"#);
+        let table = [
+            (
+                r#""container": {"image": "a", "user": 4294967295}"#,
+                "container.user: 4294967295 is more than the most, 2147483647",
+            ),
+            (
+                r#""container": {"image": "a", "resources": {"cpu_millis": 9}}"#,
+                "resources.cpu_millis: 9 is less than the least, 10",
+            ),
+            (
+                r#""container": {"image": "a", "resources": {"processes": 4194304}}"#,
+                "resources.processes: 4194304 is more than the most, 4194000",
+            ),
+            (
+                &many,
+                "results: their names have 400000 bytes; together they may have 262144",
             ),
         ];
         for (fields, expected) in table {

@@ -90,10 +90,14 @@ pub enum Cause {
     AdmissionRefused,
     /// The caller has not the rights.
     Forbidden,
+    /// The executor does not start it, for a reason that has no cause of its own here. Its words tell the reason.
+    Executor,
     /// Another run has its name.
     NameTaken,
     /// A secret that it names is not there, or can't be read.
     SecretMissing,
+    /// Its network is not closed, although it is to reach nothing.
+    Network,
     /// Its inputs can't be put in place.
     Files,
     /// There is no room left on the disk of the machine that is to run it, or where its results are to be kept.

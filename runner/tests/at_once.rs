@@ -11,15 +11,16 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{BoxStream, StreamExt};
 use mkys_runner::{
-    Answers, Container, Door, DoorError, Executor, ExecutorError, Keep, KeptInputs, LogLine,
-    LogPlace, Observation, Part, Plan, Ran, Remains, RunName, Runner, Seen, Session, State,
-    SubmitError,
+    Answers, Cause, Container, Door, DoorError, Executor, ExecutorError, Keep, KeptInputs, LogLine,
+    LogPlace, Observation, Part, Plan, Ran, Remains, Run, RunName, Runner, Seen, Session, State,
+    SubmitError, Verdict,
 };
 use tokio::sync::mpsc;
 
-/// Runs whatever it is given, and never answers to a renewal.
+/// Runs whatever it is given unless it refuses, and never answers to a renewal.
 #[derive(Debug)]
 struct Frozen {
+    refuses: bool,
     submitted: Arc<AtomicUsize>,
     tells: mpsc::UnboundedSender<Seen>,
     seen: Mutex<Option<mpsc::UnboundedReceiver<Seen>>>,
@@ -29,6 +30,7 @@ impl Frozen {
     fn new() -> Self {
         let (tells, seen) = mpsc::unbounded_channel();
         Self {
+            refuses: false,
             submitted: Arc::default(),
             tells,
             seen: Mutex::new(Some(seen)),
@@ -51,6 +53,13 @@ impl Executor for Frozen {
 
     async fn submit(&self, plan: &Plan) -> Result<(), SubmitError> {
         self.submitted.fetch_add(1, Ordering::SeqCst);
+        if self.refuses {
+            return Err(SubmitError::Executor(ExecutorError {
+                executor: "the engine".to_owned(),
+                action: "create it".to_owned(),
+                source: "in words that nobody knows".into(),
+            }));
+        }
         let since = plan.submitted;
         let (run, observation) = (plan.name.clone(), Observation::Running { since });
         self.tells.send(Seen { run, observation }).unwrap();
@@ -177,4 +186,56 @@ async fn many_who_ask_for_the_same_at_once_are_given_one_run() {
         assert!(runs[0].states().any(running).await);
         assert_eq!(submitted.load(Ordering::SeqCst), round + 1, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_are_over_once_and_the_outcome_is_there_then() {
+    let runner = Runner::start(Frozen::new()).await.unwrap();
+    for round in 0..100 {
+        let run = runner.play(game(&format!("chess-{round}"))).unwrap();
+        run.end();
+        let mut states = std::pin::pin!(run.states());
+        while let Some(state) = states.next().await {
+            if matches!(state, State::Gone { .. }) {
+                assert!(run.outcome().is_some(), "it is gone without an outcome");
+            }
+        }
+        // one who waits for several things at once asks again
+        assert_eq!(states.next().await, None);
+    }
+}
+
+/// How a run failed.
+async fn failure(run: &Run) -> (Cause, String) {
+    let outcome = tokio::time::timeout(Duration::from_secs(30), run.finish()).await;
+    match &outcome.unwrap().unwrap().verdict {
+        Verdict::Failed(failure) => (failure.cause, failure.words.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_refused_tells_why_and_can_be_ended() {
+    let refusing = || Frozen {
+        refuses: true,
+        ..Frozen::new()
+    };
+    const WORDS: &str = "the engine does not create it: in words that nobody knows";
+    let runner = Runner::start(refusing()).await.unwrap();
+    let mut session = game("chess");
+    session.container.starts_within = jiff::SignedDuration::from_secs(2);
+    let run = runner.play(session).unwrap();
+    let told = |state| {
+        let says = matches!(state, State::Starting { words, cause: Cause::Executor, .. } if words == WORDS);
+        std::future::ready(says)
+    };
+    assert!(run.states().any(told).await, "nothing tells why it waits");
+    let (cause, words) = failure(&run).await;
+    assert_eq!(cause, Cause::Executor);
+    assert_eq!(words, format!("it did not start within 2s: {WORDS}"));
+
+    let run = runner.play(game("other")).unwrap();
+    assert!(run.states().any(told).await);
+    run.end();
+    assert_eq!(failure(&run).await.0, Cause::Cancelled);
 }

@@ -110,7 +110,7 @@ pub(crate) fn static_program(name: &str) -> PathBuf {
 }
 
 /// A file tree with busybox alone.
-fn shell() -> PathBuf {
+pub(crate) fn shell() -> PathBuf {
     let tree = Place::from_environment().state().join("shell");
     let bin = tree.join("bin");
     std::fs::create_dir_all(&bin).unwrap();

@@ -131,8 +131,11 @@ fn an_owner_who_is_named_keeps_the_directory_and_is_one_process() {
         assert!(!second.status.success(), "two processes were one owner");
         assert!(said(&second).contains(&bench.owner), "{}", said(&second));
         gone(&bench).await;
-        let kept = bench.settings().directory.join(&bench.owner);
-        assert!(kept.join("lock").is_file(), "{} is gone", kept.display());
+        let directory = bench.settings().directory;
+        let kept = directory.join(&bench.owner);
+        assert!(kept.is_dir(), "{} is gone", kept.display());
+        let lock = directory.join(format!("{}.lock", bench.owner));
+        assert!(lock.is_file(), "{} is gone", lock.display());
     });
 }
 
@@ -229,7 +232,7 @@ fn a_run_can_be_looked_at_and_stopped_by_others() {
         );
         let output = child.wait_with_output().unwrap();
         assert!(
-            said(&output).contains("failed: evicted: somebody stopped its container with SIGTERM"),
+            said(&output).contains("failed: cancelled: somebody cancelled it"),
             "{}",
             said(&output)
         );
@@ -262,12 +265,14 @@ fn a_doctor_names_what_is_not_there() {
         let bench = EngineBench::new().await;
         let mut command = mkys_run(&bench, &["doctor"]);
         command.args(["--engine", "/nowhere.sock", "--init", "/nowhere"]);
+        command.args(["--directory", "/proc/nowhere"]);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let told = String::from_utf8_lossy(&output.stdout);
         for words in [
             "no container engine answers at /nowhere.sock",
             "/nowhere is not the static mkys-init",
+            "/proc/nowhere: No such file or directory",
         ] {
             let fault = told.lines().find(|line| line.contains(words));
             assert!(fault.is_some_and(|line| line.starts_with("FAIL")), "{told}");

@@ -88,7 +88,7 @@ pub(crate) async fn a_result_that_is_none_is_told_apart(bench: &impl Bench) {
             "ln -s /etc/passwd /mkys/out/sample",
             "sample is a link, or its path leads through one",
         ),
-        ("mkdir /mkys/out/sample", "sample is no regular file"),
+        ("mkdir /mkys/out/sample", "sample is a folder, and no file"),
         ("mkfifo /mkys/out/sample", "sample is no regular file"),
     ];
     for (command, reason) in table {

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use mkys_acceptance::platform::engine::ContainerEngine;
-use mkys_runner::{Cause, Direct, Keep, Outcome, Runner, Verdict};
+use mkys_runner::{Cause, Direct, Keep, Outcome, Runner, StartError, Verdict};
 use tempfile::TempDir;
 
-use crate::bench::{Bench, EngineBench, fails, line, tell};
+use crate::bench::{Bench, EngineBench, fails, line, tell, until_running};
 
 /// A disk of its own that holds little.
 struct SmallDisk(TempDir);
@@ -22,6 +22,15 @@ impl SmallDisk {
             .status();
         assert!(mounted.unwrap().success());
         Self(folder)
+    }
+
+    /// Leaves no room.
+    fn fill(&self) {
+        let filled = Command::new("dd")
+            .args(["if=/dev/zero", "bs=1k", "count=100"])
+            .arg(format!("of={}", self.path().join("filled").display()))
+            .output();
+        assert!(!filled.unwrap().status.success(), "there is room");
     }
 
     fn path(&self) -> &Path {
@@ -80,18 +89,76 @@ pub(crate) async fn results_that_find_no_room_are_told_apart(bench: &impl Bench)
     assert_eq!(outcome.unwritten, None);
 }
 
+pub(crate) async fn a_folder_without_room_is_refused_before_anything_starts(bench: &impl Bench) {
+    let disk = SmallDisk::new(64);
+    disk.fill();
+    let refused = async |folder: &Path| {
+        let keep = Keep::Directory(folder.to_owned());
+        let executor = bench.executor().await;
+        let runner = Runner::start_with(executor, keep, Direct).await.unwrap();
+        let refused = runner.compute(line(bench, "true")).await.unwrap_err();
+        let StartError::Folder(error) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(runner.runs().is_empty());
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        format!("{error}: {source}")
+    };
+    let said = refused(disk.path()).await;
+    assert!(
+        said.contains("can't be kept in") && said.contains("No space left on device"),
+        "{said}"
+    );
+    assert_eq!(files(disk.path()), ["filled"]);
+    let said = refused(&disk.path().join("filled")).await;
+    assert!(said.contains("Not a directory"), "{said}");
+    let said = refused(Path::new("/proc/nowhere")).await;
+    assert!(said.contains("No such file or directory"), "{said}");
+}
+
 pub(crate) async fn a_record_that_finds_no_room_is_told(bench: &impl Bench) {
     let disk = SmallDisk::new(64);
-    let filled = Command::new("dd")
-        .args(["if=/dev/zero", "bs=1k", "count=100"])
-        .arg(format!("of={}", disk.path().join("filled").display()))
-        .output();
-    assert!(!filled.unwrap().status.success(), "there is room");
-    let outcome = kept(bench, disk.path(), "true", None).await;
+    let keep = Keep::Directory(disk.path().to_owned());
+    let executor = bench.executor().await;
+    let runner = Runner::start_with(executor, keep, Direct).await.unwrap();
+    let run = runner.compute(line(bench, "sleep 3")).await.unwrap();
+    until_running(&run).await;
+    // others take the room meanwhile
+    disk.fill();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
     assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
-    let unwritten = outcome.unwritten.unwrap();
+    let unwritten = outcome.unwritten.clone().unwrap();
     assert!(unwritten.contains("No space left on device"), "{unwritten}");
     assert_eq!(files(disk.path()), ["filled"]);
+}
+
+pub(crate) async fn two_runs_have_no_folder_together(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let other = bench.other();
+    let keep = Keep::Directory(folder.path().to_owned());
+    let first = Runner::start_with(bench.executor().await, keep.clone(), Direct);
+    let first = first.await.unwrap();
+    let mut computation = line(bench, "sleep 3; echo first >/mkys/out/r");
+    computation.results = vec!["r".parse().unwrap()];
+    let run = first.compute(computation.clone()).await.unwrap();
+    let second = Runner::start_with(other.executor().await, keep, Direct);
+    let second = second.await.unwrap();
+    computation.container.command[2] = "echo second >/mkys/out/r".to_owned();
+    let error = second.compute(computation.clone()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("another run has the folder"),
+        "{error}"
+    );
+    assert_eq!(other.left().await, Vec::<String>::new());
+    assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+    let kept = || std::fs::read_to_string(folder.path().join("one/out/r")).unwrap();
+    assert_eq!(kept(), "first\n");
+    // it is free once the run is gone
+    let run = second.compute(computation).await.unwrap();
+    assert_eq!(run.finish().await.unwrap().verdict, Verdict::Succeeded);
+    assert_eq!(kept(), "second\n");
 }
 
 #[test]

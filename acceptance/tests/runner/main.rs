@@ -14,13 +14,17 @@ mod bench;
 mod cluster;
 #[allow(dead_code, reason = "the trials need more of it")]
 mod cluster_bench;
+mod cluster_hostile;
 mod command_line;
 mod computation;
 mod engine;
+mod engine_hostile;
 mod example;
 mod failure;
 mod first_page;
 mod full_disk;
+mod happenings;
+mod log;
 mod lost_answer;
 mod lost_node;
 mod on_record;
@@ -84,9 +88,27 @@ macro_rules! conformance {
                     whoever_cancels_it_is_told_so,
                     resources_that_no_machine_has_are_told_apart,
                 }
+                happenings {
+                    memory_that_is_exceeded_is_told_alike,
+                    a_command_goes_on_without_a_process_that_was_killed,
+                    what_is_too_long_is_refused_before_anything_is_made,
+                    signals_are_told_alike,
+                    commands_that_can_not_be_started_are_told_alike,
+                    whoever_stops_it_gives_it_its_grace,
+                    what_an_image_says_changes_no_limit,
+                    a_moving_tag_is_asked_for_again,
+                }
+                log {
+                    one_short_line_is_delivered,
+                    a_long_log_is_delivered_to_its_end,
+                    lines_that_are_missing_are_told,
+                    what_it_says_last_is_delivered,
+                }
                 full_disk {
                     results_that_find_no_room_are_told_apart,
                     a_record_that_finds_no_room_is_told,
+                    a_folder_without_room_is_refused_before_anything_starts,
+                    two_runs_have_no_folder_together,
                 }
                 session {
                     it_is_open_once_it_answers_and_ends_as_sessions_do,
@@ -112,6 +134,8 @@ macro_rules! conformance {
                 }
                 terminal {
                     others_list_it_read_its_log_and_stop_it,
+                    a_closed_terminal_loses_no_result,
+                    a_start_that_is_refused_again_and_again_can_be_ended,
                     what_was_recorded_is_run_again,
                     a_session_without_an_edge_is_not_called_idle,
                     a_doctor_finds_nothing_wrong,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use jiff::SignedDuration;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -91,7 +92,7 @@ pub(crate) async fn others_list_it_read_its_log_and_stop_it(bench: &impl Bench) 
     assert!(stopped.status.success(), "{}", said(&stopped));
     let output = child.wait_with_output().unwrap();
     assert!(
-        said(&output).contains("failed: evicted"),
+        said(&output).contains("failed: cancelled: somebody cancelled it"),
         "{}",
         said(&output)
     );
@@ -100,6 +101,79 @@ pub(crate) async fn others_list_it_read_its_log_and_stop_it(bench: &impl Bench) 
     assert_eq!(said(&audited), "nothing of any run is there\n");
     assert_eq!(read(&ask(&["audit", "--json"])), json!([]));
     assert_eq!(said(&ask(&["list"])), "no runs are there\n");
+}
+
+pub(crate) async fn a_closed_terminal_loses_no_result(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "echo on; sleep 4; echo 42 >/mkys/out/r";
+    let file = spec(bench, folder.path(), line, json!({}), json!(["r"]));
+    let mut child = mkys_run(bench, &folder, &["run", &file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "on");
+    signal(&child, Signal::HUP);
+    // nobody reads what it says any more either
+    drop(lines);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let kept = std::fs::read_to_string(folder.path().join("one/out/r"));
+    assert_eq!(kept.unwrap(), "42\n");
+}
+
+pub(crate) async fn a_start_that_is_refused_again_and_again_can_be_ended(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    // a registry that speaks in tongues
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut stream, b"what?\n");
+        }
+    });
+    let file = folder.path().join("spec.json");
+    let mut computation = crate::bench::line(bench, "true");
+    computation.container.image = format!("{registry}/none:1").parse().unwrap();
+    std::fs::write(&file, serde_json::to_string(&computation).unwrap()).unwrap();
+    let words = ["run", file.to_str().unwrap(), "--json"];
+    let mut child = mkys_run(bench, &folder, &words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let told = |event: &Value| {
+        let words = event["state"]["words"].as_str().unwrap_or_default();
+        words.contains(&registry.to_string()) && !words.ends_with("is made ready")
+    };
+    let reason = lines
+        .by_ref()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+    assert!(
+        reason.take(50).any(|event| told(&event)),
+        "nothing tells why it waits"
+    );
+    let asked = std::time::Instant::now();
+    signal(&child, Signal::INT);
+    let last = lines.map(Result::unwrap).last().unwrap();
+    let outcome: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(
+        outcome["outcome"]["verdict"]["cause"], "cancelled",
+        "{outcome}"
+    );
+    assert!(
+        asked.elapsed() < std::time::Duration::from_secs(30),
+        "{:?}",
+        asked.elapsed()
+    );
+    child.wait().unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+fn signal(child: &std::process::Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 pub(crate) async fn what_was_recorded_is_run_again(bench: &impl Bench) {

@@ -1,13 +1,14 @@
 //! How a trial goes: its owner goes through what was drawn for it, and what comes of it is judged.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hand::{Hand, Standing};
-use crate::owner::{self, LIMIT, Moment, Owner, start};
+use crate::owner::{self, Deed, LIMIT, Moment, Owner, start};
 use crate::tally::{Happened, Tally};
 use crate::trial::{Fate, STATES, Trial, When, Work};
 
@@ -36,6 +37,35 @@ enum Kill {
     At(&'static str),
     /// The outcome came first.
     TooLate(Value),
+}
+
+/// A disk of its own without room.
+struct FullDisk(TempDir);
+
+impl FullDisk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().display();
+        let line = format!(
+            "mount -t tmpfs -o size=64k tmpfs {place} && ! dd if=/dev/zero of={place}/filled bs=1k count=100"
+        );
+        let made = Command::new("sh")
+            .args(["-c", &line])
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        Self(folder)
+    }
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        // one that is still used goes away with its last user
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.0.path())
+            .status();
+    }
 }
 
 /// A trial under way.
@@ -93,7 +123,7 @@ pub(crate) fn undergo<H: Hand>(
 
 impl<H: Hand> Course<'_, H> {
     fn start(&self) -> Owner {
-        start(self.hand, self.trial, &self.owner, &self.folder)
+        start(self.hand, self.trial, &self.owner, &self.folder, None)
     }
 
     fn go(&self) -> Result<Went, String> {
@@ -101,6 +131,9 @@ impl<H: Hand> Course<'_, H> {
             Fate::Lives => return self.ends().map(|()| Went::AsDrawn),
             Fate::ComesBack { when, after_ms } => (when, Some(*after_ms)),
             Fate::Dies { when } => (when, None),
+            Fate::HungUp { when } => return self.goes_on(when, Deed::HangUp),
+            Fate::Stopped { when } => return self.goes_on(when, Deed::Nothing),
+            Fate::HasNoRoom => return self.is_refused().map(|()| Went::AsDrawn),
         };
         let state = match self.kill(when)? {
             Kill::At(state) => state,
@@ -166,14 +199,62 @@ impl<H: Hand> Course<'_, H> {
     fn kill(&self, when: &When) -> Result<Kill, String> {
         let until = Instant::now() + LIMIT;
         loop {
-            match self.start().kill_at(when)? {
+            match self.start().at(when, Deed::Kill)? {
                 Moment::Killed(state) => return Ok(Kill::At(state)),
                 Moment::Outcome(outcome) => return Ok(Kill::TooLate(outcome)),
                 Moment::Ended if Instant::now() > until => {
                     return Err("it could never be started".to_owned());
                 }
                 Moment::Ended => std::thread::sleep(PAUSE),
+                Moment::GoesOn(_) => return Err("it outlived being killed".to_owned()),
             }
+        }
+    }
+
+    /// Its owner goes on, whatever was done to it or to its run.
+    fn goes_on(&self, when: &When, deed: Deed) -> Result<Went, String> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let owner = match self.start().at(when, deed)? {
+                Moment::GoesOn(owner) => owner,
+                Moment::Outcome(outcome) => {
+                    return self.judge(&outcome).map(|()| Went::NotKilled);
+                }
+                Moment::Killed(_) | Moment::Ended if Instant::now() > until => {
+                    return Err("it could never be started".to_owned());
+                }
+                Moment::Killed(_) | Moment::Ended => {
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            if deed == Deed::HangUp {
+                self.tally.count(Happened::HungUp);
+            } else if self.hand.stop(&self.owner) {
+                self.tally.count(Happened::Stopped);
+            }
+            let Some(outcome) = owner.outcome()? else {
+                // its executor was away
+                return self.ends().map(|()| Went::Later);
+            };
+            return self.judge(&outcome).map(|()| Went::AsDrawn);
+        }
+    }
+
+    /// Nothing is started whose results could not be kept.
+    fn is_refused(&self) -> Result<(), String> {
+        let disk = FullDisk::new();
+        let place = Some(disk.0.path());
+        let owner = start(self.hand, self.trial, &self.owner, &self.folder, place);
+        if let Some(outcome) = owner.outcome()? {
+            return Err(format!(
+                "it was started without room for its results: {outcome}"
+            ));
+        }
+        self.tally.count(Happened::NoRoom);
+        match self.hand.left(&self.owner) {
+            Some(left) if !left.is_empty() => Err(format!("left of what was refused: {left:?}")),
+            _ => Ok(()),
         }
     }
 

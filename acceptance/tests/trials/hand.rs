@@ -43,6 +43,8 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn wanted(&self) -> Vec<Happened>;
     /// Takes something of it away and brings it back.
     fn blow(&self, storm: Storm);
+    /// Stops an owner's runs, as an administrator does. Says whether that could be asked for.
+    fn stop(&self, owner: &str) -> bool;
 }
 
 /// How a run stands, without its owner.
@@ -162,6 +164,12 @@ impl Hand for Engine {
         self.engine.stop_service();
         std::thread::sleep(Duration::from_millis(storm.away_ms));
         self.engine.start_service().unwrap();
+    }
+
+    fn stop(&self, owner: &str) -> bool {
+        let names = self.left(owner).unwrap_or_default();
+        let stopped = |name: &String| self.engine.run(&["stop", name]).is_ok();
+        !names.is_empty() && names.iter().all(stopped)
     }
 }
 
@@ -293,6 +301,23 @@ impl Hand for Cluster {
         std::thread::sleep(Duration::from_millis(storm.away_ms));
         cluster.start_component(storm.what).unwrap();
         self.proxy.reset();
+    }
+
+    fn stop(&self, owner: &str) -> bool {
+        let label = format!("mkys.univ-lille.fr/owner={owner}");
+        let words = [
+            "delete",
+            "pods",
+            "--namespace",
+            NAMESPACE,
+            "--selector",
+            &label,
+        ];
+        let more = ["--wait=false", "--request-timeout", "5s"];
+        self.shared
+            .cluster
+            .kubectl(&[&words[..], &more].concat())
+            .is_ok()
     }
 }
 

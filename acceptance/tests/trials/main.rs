@@ -101,7 +101,12 @@ fn wanted(hand: &impl Hand, count: u64, certain: &[weather::Storm]) -> Vec<Happe
         wanted.extend(certain.first().map(|storm| Happened::Away(storm.what)));
         return wanted;
     }
-    wanted.push(Happened::KeptForItsLease);
+    wanted.extend([
+        Happened::KeptForItsLease,
+        Happened::HungUp,
+        Happened::Stopped,
+        Happened::NoRoom,
+    ]);
     wanted.extend(certain.iter().flat_map(|storm| storm.counts()));
     wanted
 }

@@ -1,11 +1,12 @@
 //! An owner: `mkys-run` in a process of its own, listened to, and killed at its moment.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -41,7 +42,13 @@ impl Drop for Owner {
 }
 
 /// Starts one. It goes on with a run that one of its name has left.
-pub(crate) fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &TempDir) -> Owner {
+pub(crate) fn start<H: Hand>(
+    hand: &H,
+    trial: &Trial,
+    owner: &str,
+    folder: &TempDir,
+    results: Option<&Path>,
+) -> Owner {
     let file = folder.path().join("spec.json");
     std::fs::write(&file, trial.spec(hand.image()).to_string()).unwrap();
     let mut command = hand.mkys_run(trial.bad_line);
@@ -54,6 +61,11 @@ pub(crate) fn start<H: Hand>(hand: &H, trial: &Trial, owner: &str, folder: &Temp
             owner,
         ])
         .args(["--lease", &format!("{}s", trial.lease_s())])
+        .args(
+            results
+                .iter()
+                .flat_map(|place| ["--results".as_ref(), place.as_os_str()]),
+        )
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
@@ -98,6 +110,16 @@ pub(crate) enum Moment {
     Outcome(Value),
     /// It ended by itself, as its executor was away.
     Ended,
+    /// It goes on.
+    GoesOn(Box<Owner>),
+}
+
+/// What is done to an owner at its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Kill,
+    HangUp,
+    Nothing,
 }
 
 /// What an owner said before a time: an event, nothing more for good, or nothing yet.
@@ -123,8 +145,8 @@ impl Owner {
         }
     }
 
-    /// Waits until it is to be killed and kills it, unless something else comes first.
-    pub(crate) fn kill_at(mut self, when: &When) -> Result<Moment, String> {
+    /// Waits for its moment and does what is to be done to it, unless something else comes first.
+    pub(crate) fn at(mut self, when: &When, deed: Deed) -> Result<Moment, String> {
         let limit = self.started + LIMIT;
         let mut kill_at = match when {
             When::After { ms } => self.started + Duration::from_millis(*ms),
@@ -138,7 +160,7 @@ impl Owner {
             match self.hear(until) {
                 Heard::Nothing if matches!(when, When::OnRecord) && Instant::now() < limit => {
                     if self.record.exists() {
-                        return Ok(self.kill());
+                        return Ok(self.suffers(deed));
                     }
                 }
                 Heard::Event(event) => {
@@ -154,7 +176,7 @@ impl Owner {
                     }
                 }
                 Heard::Ended => return Ok(Moment::Ended),
-                Heard::Nothing if kill_at < limit => return Ok(self.kill()),
+                Heard::Nothing if kill_at < limit => return Ok(self.suffers(deed)),
                 Heard::Nothing => {
                     return Err("it never came to the state at which it is killed".to_owned());
                 }
@@ -166,6 +188,18 @@ impl Owner {
     /// what it says then is the next, and nothing has been handed to the executor either.
     fn is_at(&self, state: &str) -> bool {
         self.state == state || (state == STATES[0] && self.state == STATES[1])
+    }
+
+    fn suffers(self, deed: Deed) -> Moment {
+        match deed {
+            Deed::Kill => return self.kill(),
+            Deed::HangUp => {
+                // one that has ended is no longer there to be told
+                let _ = kill_process(Pid::from_child(&self.child), Signal::HUP);
+            }
+            Deed::Nothing => {}
+        }
+        Moment::GoesOn(Box::new(self))
     }
 
     /// SIGKILL. What it had said by then is still heard.

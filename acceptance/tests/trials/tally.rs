@@ -15,6 +15,12 @@ pub(crate) enum Happened {
     NotKilled,
     /// A run whose owner had been killed was looked at for as long as it was to be there.
     KeptForItsLease,
+    /// An owner's terminal was closed.
+    HungUp,
+    /// A run was stopped from outside.
+    Stopped,
+    /// A run was refused since there was no room for its results.
+    NoRoom,
     /// A command that ignores SIGTERM was ended.
     IgnoredSignals,
     /// A request was answered so, and never got there.
@@ -38,6 +44,9 @@ impl fmt::Display for Happened {
             Self::KilledOnRecord => f.write_str("owners killed with their run's end on record"),
             Self::NotKilled => f.write_str("runs that ended too early for a kill"),
             Self::KeptForItsLease => f.write_str("runs there for their lease"),
+            Self::HungUp => f.write_str("terminals closed"),
+            Self::Stopped => f.write_str("runs stopped from outside"),
+            Self::NoRoom => f.write_str("runs refused for want of room"),
             Self::IgnoredSignals => f.write_str("commands that ignored SIGTERM"),
             Self::Refused(code) => write!(f, "requests refused with {code}"),
             Self::AnswerLost => f.write_str("answers lost"),

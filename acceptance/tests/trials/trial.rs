@@ -22,6 +22,10 @@ pub(crate) enum Work {
     HasInputs,
     ExitsWithSeven,
     TakesTooMuchMemory,
+    /// The same by its files.
+    FillsItsMemory,
+    /// A process of it takes too much, and it goes on and ends well.
+    LosesAProcess,
     IgnoresSignals,
     Session,
 }
@@ -35,6 +39,12 @@ pub(crate) enum Fate {
     ComesBack { when: When, after_ms: u64 },
     /// It is killed for good.
     Dies { when: When },
+    /// Its terminal is closed.
+    HungUp { when: When },
+    /// Somebody stops its run from outside.
+    Stopped { when: When },
+    /// There is no room for its results.
+    HasNoRoom,
 }
 
 /// When an owner is killed.
@@ -99,6 +109,8 @@ fn draw(seed: u64, index: u64) -> Trial {
         Work::HasInputs,
         Work::ExitsWithSeven,
         Work::TakesTooMuchMemory,
+        Work::FillsItsMemory,
+        Work::LosesAProcess,
         Work::IgnoresSignals,
         Work::Session,
     ]);
@@ -114,8 +126,16 @@ fn draw(seed: u64, index: u64) -> Trial {
             more_ms: chance.between(0, 500),
         },
     };
-    let fate = match chance.between(1, 10) {
+    let fate = match chance.between(1, 13) {
         1..=2 => Fate::Lives,
+        11 => Fate::HungUp { when },
+        12 => Fate::Stopped {
+            when: When::At {
+                state: "running",
+                more_ms: chance.between(0, 1_500),
+            },
+        },
+        13 if work != Work::Session => Fate::HasNoRoom,
         3..=7 => Fate::ComesBack {
             when,
             after_ms: chance.between(0, 8_000),
@@ -165,6 +185,12 @@ impl Trial {
             Work::HasInputs => format!("sleep {seconds}; cat /mkys/in/question >/mkys/out/answer"),
             Work::ExitsWithSeven => format!("sleep {seconds}; exit 7"),
             Work::TakesTooMuchMemory => format!("sleep {seconds}; tail /dev/zero"),
+            Work::FillsItsMemory => {
+                format!("sleep {seconds}; exec dd if=/dev/zero of=/tmp/x bs=64k count=4000")
+            }
+            Work::LosesAProcess => {
+                format!("sleep {seconds}; tail /dev/zero; printf 42 >/mkys/out/answer")
+            }
             Work::IgnoresSignals => "trap '' TERM; while :; do sleep 1; done".to_owned(),
             Work::Session => {
                 format!(
@@ -173,9 +199,14 @@ impl Trial {
                 )
             }
         };
+        let files = if self.work == Work::FillsItsMemory {
+            250
+        } else {
+            8
+        };
         let container = json!({
             "image": image, "command": ["/bin/sh", "-c", line],
-            "resources": { "cpu_millis": 100, "memory_mib": 64, "files_mib": 8 },
+            "resources": { "cpu_millis": 100, "memory_mib": 64, "files_mib": files },
         });
         match self.work {
             Work::Session => json!({ "name": "one", "container": container, "port": 8080 }),
@@ -183,7 +214,7 @@ impl Trial {
                 "name": "one", "container": container, "results": ["answer"],
                 "inputs": { "question": { "text": "42" } },
             }),
-            Work::Succeeds => {
+            Work::Succeeds | Work::LosesAProcess => {
                 json!({ "name": "one", "container": container, "results": ["answer"] })
             }
             Work::IgnoresSignals => {
@@ -220,13 +251,22 @@ impl Trial {
         {
             return true;
         }
+        // it may have ended by itself before that
+        if matches!(self.fate, Fate::Stopped { .. }) && failed("evicted") {
+            return true;
+        }
+        // nobody could end a session any more without its terminal
+        let is_ended = succeeded || failed("cancelled");
+        if matches!(self.fate, Fate::HungUp { .. }) && self.work == Work::Session && is_ended {
+            return true;
+        }
         match self.work {
             // an owner that comes back has the inputs as well
-            Work::Succeeds | Work::HasInputs => {
+            Work::Succeeds | Work::HasInputs | Work::LosesAProcess => {
                 succeeded && outcome["results"][0]["sha256"] == ANSWER
             }
             Work::ExitsWithSeven => failed("exit"),
-            Work::TakesTooMuchMemory => failed("out_of_memory"),
+            Work::TakesTooMuchMemory | Work::FillsItsMemory => failed("out_of_memory"),
             Work::IgnoresSignals => failed("deadline"),
             Work::Session => succeeded,
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use futures_util::stream::BoxStream;
+use jiff::SignedDuration;
 use mkys_runner::engine::{self, Engine, EngineError, EngineSettings, Furniture};
 use mkys_runner::kubernetes::{self, Kubernetes, KubernetesSettings, Place, Reach};
 use mkys_runner::{ExecutorError, Listed, LogLine, Owner, Trace};
@@ -40,11 +41,17 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // what is left of it in a directory of the machine's run time harms nobody
         let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_file(self.0.with_extension("lock"));
     }
 }
 
 /// Connects to what was said.
 pub(crate) async fn connect(at: &Executors) -> Result<Connected> {
+    anyhow::ensure!(
+        at.lease >= SignedDuration::from_secs(1),
+        "--lease is {:#}: it is a second at least",
+        at.lease
+    );
     let owner = owner(at)?;
     let Executors {
         engine, cluster, ..

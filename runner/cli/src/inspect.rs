@@ -1,5 +1,6 @@
 //! Looking at runs, whoever's they are.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -36,17 +37,18 @@ pub(crate) async fn list(arguments: &Executors, json: bool) -> Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!(
-        "{:<24} {:<16} {:<12} {:<9} {}",
-        "NAME", "OWNER", "KIND", "AGE", "IMAGE"
+        "{:<24} {:<16} {:<12} {:<9} {:<14} {}",
+        "NAME", "OWNER", "KIND", "AGE", "STATUS", "IMAGE"
     ));
     for run in &runs {
         let age = seconds(run.plan.submitted.duration_until(Timestamp::now()));
         let (name, owner) = (run.plan.name.as_str(), run.owner.as_str());
         let image = &run.plan.container.image;
         print(&format!(
-            "{name:<24} {owner:<16} {:<12} {:<9} {image}",
+            "{name:<24} {owner:<16} {:<12} {:<9} {:<14} {image}",
             kind(run),
-            format!("{age:#}")
+            format!("{age:#}"),
+            run.status
         ));
     }
     Ok(ExitCode::SUCCESS)
@@ -79,7 +81,7 @@ pub(crate) async fn logs(arguments: &Executors, name: &RunName, follow: bool) ->
 pub(crate) async fn cancel(arguments: &Executors, name: &RunName) -> Result<ExitCode> {
     let (inspector, run) = find(arguments, name).await?;
     inspector.stop(&run).await?;
-    say(&format!("{name} of {} was stopped", run.owner));
+    say(&format!("{name} of {} is cancelled", run.owner));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -156,7 +158,24 @@ async fn engine_faults(arguments: &Executors) -> Result<Vec<Check>> {
                 )
             }),
         ),
+        (
+            "the directory of owners' sockets can be written",
+            directory_fault(&arguments.engine.directory),
+        ),
     ])
+}
+
+/// Why an owner could have no socket there.
+fn directory_fault(directory: &Path) -> Option<String> {
+    let probe = directory.join(".doctor");
+    let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&probe, ""));
+    // nothing of it is of use, whether it was written or not
+    let _ = std::fs::remove_file(probe);
+    let error = written.err()?;
+    Some(format!(
+        "{}: {error}; name another with --directory",
+        directory.display()
+    ))
 }
 
 /// What connecting does is all that can be wrong.

@@ -3,20 +3,26 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use mkys_runner::{
-    Computation, Difference, Direct, Door, Executor, Input, Keep, Outcome, Plan, Record, Run,
-    Runner, Session, Verdict, Work, input_of,
+    Computation, Difference, Direct, Door, Executor, ExecutorError, Input, Keep, LogLine, Outcome,
+    Plan, Record, Run, Runner, Session, Verdict, Work, input_of,
 };
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Executors, ReplayArguments, RunArguments, SessionArguments};
 use crate::executor::{self, Connected, MadeUp};
 use crate::progress::{Progress, say};
 use crate::way;
+
+/// Between two looks whether there is room for more of a log.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long the rest of a log may take once nothing of its run is left.
+const REST: Duration = Duration::from_secs(5);
 
 fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     let text = if file == Path::new("-") {
@@ -100,10 +106,10 @@ fn recorded(folder: &Path, record: &Record) -> Result<Computation> {
         bail!("{name} was a session: only a computation can be run again");
     };
     let mut container = container.clone();
-    if let Some(digest) = record
-        .ran
-        .as_ref()
-        .and_then(|ran| ran.image_digest.as_ref())
+    let ran = record.ran.as_ref();
+    // what was named by its digest is named so again
+    if container.image.digest().is_none()
+        && let Some(digest) = ran.and_then(|ran| ran.image_digest.as_ref())
     {
         container.image = format!("{}@{digest}", container.image.repository()).parse()?;
     }
@@ -171,62 +177,88 @@ async fn play(at: &Executors, session: Session, door: impl Door, json: bool) -> 
     }
 }
 
+/// The signals that end a run, or do not.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    /// Whether a run goes on although its terminal was closed.
+    outlives: bool,
+}
+
+impl Signals {
+    /// A computation goes on without its terminal, so that its results are kept. A session that nobody could end any more ends.
+    fn of(run: &Run) -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            outlives: matches!(run.plan().work, Work::Computation { .. }),
+        })
+    }
+
+    /// Waits until the run is to end.
+    async fn end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => if !self.outlives { return },
+            }
+        }
+    }
+}
+
 /// Shows a run until it is gone. The first Ctrl-C ends it in order; a second one leaves the rest to its lease.
 async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> Result<ExitCode> {
     let progress = Progress::new(json);
-    let (mut interrupted, mut terminated) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let mut signals = Signals::of(run)?;
     let mut states = std::pin::pin!(run.states());
-    let mut lines = futures_util::stream::empty().boxed();
-    let (mut has_log, mut is_open, mut is_ending) = (false, false, false);
+    let mut lines = runner.logs(run, None);
+    let (mut is_open, mut is_ending) = (false, false);
     let mut outcome = std::pin::pin!(run.finish());
+    let mut looks = tokio::time::interval(LOOK);
     let ended = loop {
         tokio::select! {
             biased;
-            Some(line) = lines.next() => match line {
-                Ok(line) => progress.log(&line),
-                // it ended; what it wrote last is in its outcome
-                Err(_) => lines = futures_util::stream::empty().boxed(),
-            },
+            () = signals.end() => end(run, &progress, &mut is_ending)?,
             Some(state) = states.next() => {
-                progress.state(&state);
                 // it is told of again whenever somebody has used it
-                if matches!(state, mkys_runner::State::Serving { .. })
-                    && !is_open
-                    && let Some(url) = run.answers().await
-                {
+                let opens = matches!(state, mkys_runner::State::Serving { .. }) && !is_open;
+                progress.state(state);
+                if opens && let Some(url) = run.answers().await {
                     is_open = true;
-                    progress.open(&url);
-                }
-                if state.wants().container && !has_log && !is_waiting(&state) {
-                    has_log = true;
-                    lines = runner.logs(run, None);
+                    progress.open(url);
                 }
             },
+            Some(line) = lines.next(), if !progress.is_full() => show(&progress, line),
             ended = &mut outcome => break ended,
-            _ = interrupted.recv() => end(run, &progress, &mut is_ending)?,
-            _ = terminated.recv() => end(run, &progress, &mut is_ending)?,
+            _ = looks.tick(), if progress.is_full() => {}
         }
     };
     let Some(ended) = ended else {
         bail!("the runner ended before its run did");
     };
-    if !has_log {
-        for line in &ended.log {
-            progress.log(line);
-        }
+    // what was read of its log, and was not shown yet
+    while let Ok(Some(line)) = tokio::time::timeout(REST, lines.next()).await {
+        show(&progress, line);
     }
-    progress.outcome(&ended);
-    Ok(code(&ended))
+    let code = code(&ended);
+    progress.outcome(ended);
+    tokio::select! {
+        () = progress.printed() => Ok(code),
+        () = signals.end() => bail!("its outcome was not read to its end"),
+    }
 }
 
-fn is_waiting(state: &mkys_runner::State) -> bool {
-    matches!(
-        state,
-        mkys_runner::State::Submitted { .. } | mkys_runner::State::Starting { .. }
-    )
+fn show(progress: &Progress, line: Result<LogLine, ExecutorError>) {
+    match line {
+        Ok(line) => progress.log(line),
+        Err(error) => progress.note(format!(
+            "lines of its log are missing: {:#}",
+            anyhow::Error::new(error)
+        )),
+    }
 }
 
 fn end(run: &Run, progress: &Progress, is_ending: &mut bool) -> Result<()> {

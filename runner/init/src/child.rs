@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
-use mkys_init::Settings;
+use crate::memory::Order;
+use mkys_init::{Settings, Unstartable};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait,
@@ -25,19 +27,49 @@ pub(crate) struct Reaped {
     pub(crate) all: bool,
 }
 
-/// Starts the command in a process group of its own.
-pub(crate) fn start(command: &[OsString]) -> io::Result<Child> {
+/// Starts the command in a process group of its own; it is killed first when memory is over.
+pub(crate) fn start(command: &[OsString], order: &mut Order) -> io::Result<Child> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let child = Command::new(program)
+    let mut starts = Command::new(program);
+    starts
         .args(arguments)
         .env_remove(Settings::VARIABLE)
-        .process_group(0)
-        .spawn()?;
+        .process_group(0);
+    let child = order.first(|| starts.spawn())?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     pid.map(Child)
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Why a program was not started, and the exit code that a shell gives for it: 127 for what is not there, 126 for what can't be run.
+pub(crate) fn why(program: &str, error: &io::Error) -> (i32, String) {
+    let why = match (
+        error.kind(),
+        error.raw_os_error().map(Errno::from_raw_os_error),
+    ) {
+        (io::ErrorKind::NotFound, _) if is_there(program) => Unstartable::Interpreter,
+        (io::ErrorKind::NotFound, _) => Unstartable::Missing,
+        (io::ErrorKind::PermissionDenied, _) => Unstartable::Denied,
+        (_, Some(Errno::NOEXEC)) => Unstartable::Format,
+        _ => return (126, format!("{program}: {error}")),
+    };
+    let code = if why == Unstartable::Missing {
+        127
+    } else {
+        126
+    };
+    (code, why.of(program))
+}
+
+/// Whether there is a file of that name, where programs are looked for.
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).exists())
 }
 
 impl Child {

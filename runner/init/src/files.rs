@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
@@ -24,7 +25,10 @@ pub enum FileError {
     /// It leads out of its directory.
     #[error("{0} leads out of the directory of the results")]
     Outside(FilePath),
-    /// It is a directory, a device, a pipe or a socket.
+    /// It is a directory.
+    #[error("{0} is a folder, and no file")]
+    Folder(FilePath),
+    /// It is a device, a pipe or a socket.
     #[error("{0} is no regular file")]
     Irregular(FilePath),
     /// Together they have more than they may.
@@ -47,12 +51,22 @@ pub enum FileError {
     },
 }
 
+/// The directory of the results, opened: whatever is put in its place later is another one.
+///
+/// # Errors
+///
+/// When it is not there, or is a link.
+pub fn open_results(results: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(openat(CWD, results, flags, Mode::empty())?)
+}
+
 /// A result, opened, and its length in bytes.
 ///
 /// # Errors
 ///
 /// [`FileError`] for whatever is no regular file below `results`.
-pub fn open_result(results: &Path, path: &FilePath) -> Result<(File, u64), FileError> {
+pub fn open_result(results: impl AsFd, path: &FilePath) -> Result<(File, u64), FileError> {
     let io = |source: Errno| match source {
         Errno::NOENT | Errno::NOTDIR => FileError::Missing(path.clone()),
         Errno::LOOP => FileError::Link(path.clone()),
@@ -64,22 +78,18 @@ pub fn open_result(results: &Path, path: &FilePath) -> Result<(File, u64), FileE
             source: other.into(),
         },
     };
-    let directory = openat(
-        CWD,
-        results,
-        OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(io)?;
     // a pipe nobody writes to would hold up whoever opens it
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let opened = openat2(directory, path.as_ref(), flags, Mode::empty(), resolve).map_err(io)?;
+    let opened = openat2(results, path.as_ref(), flags, Mode::empty(), resolve).map_err(io)?;
     let file = File::from(opened);
     let about = file.metadata().map_err(|source| FileError::Io {
         path: path.clone(),
         source,
     })?;
+    if about.is_dir() {
+        return Err(FileError::Folder(path.clone()));
+    }
     if !about.is_file() {
         return Err(FileError::Irregular(path.clone()));
     }
@@ -156,7 +166,8 @@ mod tests {
         )
         .unwrap();
 
-        let (mut file, length) = open_result(&results, &path("deep/good")).unwrap();
+        let opened = open_results(&results).unwrap();
+        let (mut file, length) = open_result(&opened, &path("deep/good")).unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), length), ("good", 4));
@@ -174,14 +185,29 @@ mod tests {
                 "magic/environ",
                 "magic/environ is a link, or its path leads through one",
             ),
-            ("deep", "deep is no regular file"),
+            ("deep", "deep is a folder, and no file"),
             ("pipe", "pipe is no regular file"),
             ("socket", "socket is no regular file"),
         ];
         for (name, reason) in table {
-            let error = open_result(&results, &path(name)).unwrap_err();
+            let error = open_result(&opened, &path(name)).unwrap_err();
             assert_eq!(error.to_string(), reason);
         }
+    }
+
+    #[test]
+    fn what_takes_the_place_of_the_results_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let (results, elsewhere) = (root.path().join("out"), root.path().join("etc"));
+        fs::create_dir(&results).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("shadow"), "s").unwrap();
+        let opened = open_results(&results).unwrap();
+        fs::remove_dir(&results).unwrap();
+        symlink(&elsewhere, &results).unwrap();
+        let error = open_result(&opened, &path("shadow")).unwrap_err();
+        assert_eq!(error.to_string(), "there is no shadow");
+        assert!(open_results(&results).is_err(), "it is a link");
     }
 
     #[test]

@@ -151,6 +151,7 @@ mod tests {
                 let exit = Exit {
                     code,
                     end: End::NotStarted { words },
+                    killed: 0,
                 };
                 Frame::Message(ToOwner::Phase {
                     phase: Phase::Exited { exit },

@@ -1,12 +1,17 @@
 //! `mkys-keeper`: what stands beside a run's container in its pod on Kubernetes, so that the run's own image needs nothing for it.
 //!
-//! `wait` is a container's first process: before the run's container, until its inputs are there; beside it, until the pod ends. `put` and
+//! `wait` is a container's first process: before the run's container, until its inputs are there; beside it, until the pod ends. `pass` is
+//! the same before a run without inputs, and ends at once. Both see to it first that none of the addresses they are given is reached. `put` and
 //! `give` are started in that container by the run's owner, through Kubernetes: `put` takes the inputs and ends the waiting, `give`
 //! gives the results.
 
+mod closed;
+
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mkys_init::{Frame, Frames, ToOwner, ToRun, files, results};
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,16 +21,19 @@ use signal_hook::iterator::Signals;
 /// Where the run has its inputs and leaves its results.
 const INPUTS: &str = "/mkys/in";
 const RESULTS: &str = "/mkys/out";
+/// How long a network may take to be closed.
+const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 /// What `wait` ends well at.
 const READY: Signal = Signal::USR1;
 
 fn main() -> ExitCode {
     let action = std::env::args().nth(1);
     let done = match action.as_deref() {
-        Some("wait") => wait(),
+        Some("wait") => wait(true),
+        Some("pass") => wait(false),
         Some("put") => put(),
         Some("give") => give(),
-        _ => Err(io::Error::other("wait, put or give is what it does")),
+        _ => Err(io::Error::other("wait, pass, put or give is what it does")),
     };
     match done {
         Ok(code) => code,
@@ -42,8 +50,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn wait() -> io::Result<ExitCode> {
+fn wait(for_inputs: bool) -> io::Result<ExitCode> {
+    // they may be given while the network is tried
     let mut signals = Signals::new([SIGUSR1, SIGTERM, SIGINT])?;
+    let addresses = std::env::args().skip(2).map(|word| {
+        let parsed = word.parse::<SocketAddr>();
+        parsed.map_err(|error| io::Error::other(format!("{word}: {error}")))
+    });
+    let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
+    if let Some(open) = closed::wait(&addresses, CLOSED_WITHIN) {
+        #[allow(clippy::print_stderr, reason = "Kubernetes takes its words from there")]
+        {
+            eprintln!("{open}");
+        }
+        return Ok(ExitCode::from(
+            u8::try_from(mkys_init::OPEN_NETWORK).unwrap_or(u8::MAX),
+        ));
+    }
+    if !for_inputs {
+        return Ok(ExitCode::SUCCESS);
+    }
     match signals.forever().next() {
         Some(SIGUSR1) => Ok(ExitCode::SUCCESS),
         Some(signal) => Ok(ExitCode::from(128 + u8::try_from(signal).unwrap_or(0))),
@@ -86,7 +112,8 @@ fn give() -> io::Result<ExitCode> {
     let Some(Frame::Message(ToRun::Take { paths, limit })) = frames.next_frame()? else {
         return Err(io::Error::other("nobody says what to give"));
     };
-    results::give(Path::new(RESULTS), &paths, limit, &mut |frame| say(&frame))?;
+    let opened = files::open_results(Path::new(RESULTS))?;
+    results::give(opened, &paths, limit, &mut |frame| say(&frame))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,6 +4,7 @@
 //! in what phase, and is told what to do ([`ToRun`]). A connection that breaks is made again: the phase of the new greeting says
 //! all that a new owner has to know. Anything that the owner says renews the run's lease.
 
+mod command;
 pub mod files;
 mod frame;
 mod message;
@@ -11,7 +12,15 @@ mod path;
 pub mod results;
 mod settings;
 
+pub use command::Unstartable;
 pub use frame::{CHUNK, Frame, FrameError, Frames};
 pub use message::{End, Exit, Phase, ToOwner, ToRun};
 pub use path::{FilePath, FilePathError};
 pub use settings::Settings;
+
+/// The exit code of a keeper that found a network open which is to be closed.
+pub const OPEN_NETWORK: i32 = 78;
+
+/// What tells `mkys-init` from other programs: it is in the program itself.
+pub const IDENTITY: &str =
+    "mkys-init is the first process of a run's container, and does nothing elsewhere";

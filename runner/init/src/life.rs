@@ -1,8 +1,11 @@
 //! The life of a run's first process: one loop over what happens, with one time limit for each thing it waits for.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,16 +15,26 @@ use mkys_init::results;
 use mkys_init::{End, Exit, FilePath, Frame, Phase, Settings, ToOwner, ToRun};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
 
 use crate::child::{self, Child};
 use crate::link::{self, Link};
-use crate::memory;
+use crate::memory::{self, Order, Reserve};
+use crate::output;
 
 /// How long what the command left behind is given to be gone once it was killed.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often it is killed again meanwhile: what is forked in between is a process more.
 const SWEEP_AGAIN: Duration = Duration::from_millis(50);
+
+/// Beside the grace period, how long an owner has to read a log when somebody else stops the container. Who stops it waits for five seconds
+/// beside that period before it is killed.
+const LINGERS: Duration = Duration::from_secs(4);
+/// What is held in memory besides the run's files.
+const TMP: &str = "/tmp";
+/// What a shell says of a command that was ended by SIGKILL.
+const KILLED: i32 = 137;
 
 /// What happens to a run's first process.
 #[derive(Debug)]
@@ -37,16 +50,16 @@ pub(crate) enum Happened {
 }
 
 /// Lives until the owner wants nothing any more, or nobody is the owner; gives the exit code.
-pub(crate) fn live(settings: Settings, command: Vec<OsString>) -> io::Result<i32> {
-    for directory in [&settings.files, &settings.results] {
-        fs::create_dir_all(directory).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
-        })?;
-    }
+pub(crate) fn live(settings: Settings, command: Vec<OsString>, order: Order) -> io::Result<i32> {
+    let results = make(&settings);
     let (happened, happens) = sync_channel(16);
     watch_signals(happened.clone())?;
     link::keep(settings.socket.clone(), happened);
-    let mut life = Life::new(settings, command, Instant::now());
+    let mut life = Life::new(settings, command, order, Instant::now());
+    match results {
+        Ok(results) => life.results = Some(results),
+        Err(words) => life.begins_not(words),
+    }
     loop {
         if let Some(event) = next(&happens, life.wakes())? {
             life.happened(event, Instant::now());
@@ -55,6 +68,21 @@ pub(crate) fn live(settings: Settings, command: Vec<OsString>) -> io::Result<i32
             return Ok(code);
         }
     }
+}
+
+/// Makes the run's directories, and opens that of the results before anybody can put another one in its place.
+fn make(settings: &Settings) -> Result<OwnedFd, String> {
+    let inputs = settings.files.join(Settings::INPUTS);
+    for directory in [&*settings.files, Path::new(TMP)] {
+        // runc gives what is mounted there the mode that the image has there; where it is another's, it is as it should be
+        let _ = fs::set_permissions(directory, Permissions::from_mode(0o1777));
+    }
+    for directory in [&settings.files, &inputs, &settings.results] {
+        fs::create_dir_all(directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+    }
+    files::open_results(&settings.results)
+        .map_err(|error| format!("{}: {error}", settings.results.display()))
 }
 
 fn next(happens: &Receiver<Happened>, until: Instant) -> io::Result<Option<Happened>> {
@@ -66,12 +94,17 @@ fn next(happens: &Receiver<Happened>, until: Instant) -> io::Result<Option<Happe
 }
 
 fn watch_signals(happened: SyncSender<Happened>) -> io::Result<()> {
-    let mut signals = Signals::new([
+    let mut signals = SignalsInfo::<WithOrigin>::new([
         SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH,
     ])?;
     thread::spawn(move || {
-        for signal in signals.forever() {
-            if happened.send(Happened::Signal(signal)).is_err() {
+        for origin in signals.forever() {
+            // what is signalled from within is the command's own doing; from outside, nobody has a number here
+            let is_inside = origin.process.is_some_and(|process| process.pid > 0);
+            if is_inside && origin.signal != SIGCHLD {
+                continue;
+            }
+            if happened.send(Happened::Signal(origin.signal)).is_err() {
                 return;
             }
         }
@@ -115,28 +148,41 @@ struct Receiving {
 struct Life {
     settings: Settings,
     command: Vec<OsString>,
+    order: Order,
+    reserve: Reserve,
+    /// The directory of the results, as it was before the command began.
+    results: Option<OwnedFd>,
     stage: Stage,
     link: Option<Link>,
     receiving: Option<Receiving>,
     lease: Instant,
     started: Option<Instant>,
     limit: Option<Instant>,
-    /// Nobody will take anything any more.
+    /// It is to end once the command has.
     leave: bool,
+    /// Nobody wants anything any more.
+    released: bool,
+    /// Until when an owner that is there may still read what the command wrote, although somebody else stops the container.
+    lingers: Option<Instant>,
 }
 
 impl Life {
-    fn new(settings: Settings, command: Vec<OsString>, now: Instant) -> Self {
+    fn new(settings: Settings, command: Vec<OsString>, order: Order, now: Instant) -> Self {
         Self {
             lease: now + Duration::from_secs(settings.lease_s),
             settings,
             command,
+            order,
+            reserve: Reserve::new(),
+            results: None,
             stage: Stage::Waiting,
             link: None,
             receiving: None,
             started: None,
             limit: None,
             leave: false,
+            released: false,
+            lingers: None,
         }
     }
 
@@ -148,7 +194,8 @@ impl Life {
                 None => self.limit,
             },
             Stage::Sweeping { .. } => Some(Instant::now() + SWEEP_AGAIN),
-            Stage::Waiting | Stage::Exited(_) => None,
+            Stage::Exited(_) => self.lingers,
+            Stage::Waiting => None,
         };
         stage.map_or(self.lease, |stage| stage.min(self.lease))
     }
@@ -178,6 +225,8 @@ impl Life {
             Happened::Signal(SIGCHLD) => self.reap(now),
             Happened::Signal(signal @ (SIGTERM | SIGINT | SIGQUIT)) => {
                 self.leave = true;
+                let grace = Duration::from_secs(self.settings.grace_s);
+                self.lingers.get_or_insert(now + grace + LINGERS);
                 let signal = match signal {
                     SIGINT => "SIGINT",
                     SIGQUIT => "SIGQUIT",
@@ -209,6 +258,7 @@ impl Life {
             ToRun::Take { paths, limit } => self.give(&paths, limit),
             ToRun::Release => {
                 self.leave = true;
+                self.released = true;
                 self.end(End::Owner, now);
             }
         }
@@ -218,6 +268,7 @@ impl Life {
     fn tick(&mut self, now: Instant) -> Option<i32> {
         if now >= self.lease {
             self.leave = true;
+            self.released = true;
             self.end(End::Lease, now);
             // from here on the grace period counts, not the lease
             self.lease = now + Duration::from_secs(self.settings.grace_s) + SWEEP * 2;
@@ -241,9 +292,15 @@ impl Life {
             _ => {}
         }
         match &self.stage {
-            Stage::Exited(exit) if self.leave => Some(exit.code),
+            Stage::Exited(exit) if self.leave && !self.is_waited_for(now) => Some(exit.code),
             _ => None,
         }
+    }
+
+    /// Whether an owner is there that may still read the log: that goes away with the container.
+    fn is_waited_for(&self, now: Instant) -> bool {
+        let lingers = self.lingers.is_some_and(|until| now < until);
+        lingers && self.link.is_some() && !self.released
     }
 
     fn phase(&self) -> Phase {
@@ -268,6 +325,10 @@ impl Life {
     }
 
     fn exited(&mut self, exit: Exit) {
+        let begun = Instant::now();
+        output::hand_over();
+        // the owner could say nothing meanwhile that would have been heard
+        self.lease += begun.elapsed();
         self.stage = Stage::Exited(exit);
         let phase = self.phase();
         self.say(ToOwner::Phase { phase });
@@ -284,7 +345,7 @@ impl Life {
                 });
             }
             Ok(_) => {}
-            Err(error) => self.no_inputs(&error),
+            Err(error) => self.begins_not(error.to_string()),
         }
     }
 
@@ -305,17 +366,17 @@ impl Life {
             Ok(()) => self.receiving = None,
             Err(error) => {
                 self.receiving = None;
-                self.no_inputs(&error);
+                self.begins_not(error.to_string());
             }
         }
     }
 
-    fn no_inputs(&mut self, error: &FileError) {
+    fn begins_not(&mut self, words: String) {
         if matches!(self.stage, Stage::Waiting) {
-            let words = error.to_string();
             self.exited(Exit {
                 code: 125,
                 end: End::NoInputs { words },
+                killed: 0,
             });
         }
     }
@@ -324,7 +385,7 @@ impl Life {
         if !matches!(self.stage, Stage::Waiting) {
             return;
         }
-        match child::start(&self.command) {
+        match child::start(&self.command, &mut self.order) {
             Ok(child) => {
                 self.started = Some(now);
                 self.limit = Some(now + Duration::from_secs(self.settings.limit_s));
@@ -336,20 +397,12 @@ impl Life {
                 self.say(ToOwner::Phase { phase });
             }
             Err(error) => {
-                // as a shell says it: 127 for what is not there, 126 for what can't be run
-                let code = if error.kind() == io::ErrorKind::NotFound {
-                    127
-                } else {
-                    126
-                };
-                let command = self
-                    .command
-                    .first()
-                    .map(|command| command.to_string_lossy());
-                let words = format!("{}: {error}", command.unwrap_or_default());
+                let program = self.command.first().map(|word| word.to_string_lossy());
+                let (code, words) = child::why(&program.unwrap_or_default(), &error);
                 self.exited(Exit {
                     code,
                     end: End::NotStarted { words },
+                    killed: 0,
                 });
             }
         }
@@ -358,7 +411,11 @@ impl Life {
     /// Ends the command, if it has not ended already: a signal, and force after the grace period.
     fn end(&mut self, end: End, now: Instant) {
         match &mut self.stage {
-            Stage::Waiting => self.exited(Exit { code: 143, end }),
+            Stage::Waiting => self.exited(Exit {
+                code: 143,
+                end,
+                killed: 0,
+            }),
             Stage::Running {
                 child,
                 ending: ending @ None,
@@ -379,13 +436,15 @@ impl Life {
                 let Some(code) = reaped.code else {
                     return;
                 };
+                self.reserve.give_back();
+                let killed = memory::kills();
                 let end = match ending.take() {
                     Some(ending) => ending.end,
-                    None if code != 0 && memory::kills() > 0 => End::OutOfMemory,
+                    None if code == KILLED && killed > 0 => End::OutOfMemory,
                     None => End::Itself,
                 };
                 self.limit = None;
-                let exit = Exit { code, end };
+                let exit = Exit { code, end, killed };
                 if reaped.all {
                     self.exited(exit);
                 } else {
@@ -411,8 +470,10 @@ impl Life {
         let Some(mut link) = self.link.take() else {
             return;
         };
-        let results = &self.settings.results;
-        let given = results::give(results, paths, limit, &mut |frame| link.send(&frame));
+        let Some(directory) = &self.results else {
+            return;
+        };
+        let given = results::give(directory, paths, limit, &mut |frame| link.send(&frame));
         if given.is_ok() {
             self.link = Some(link);
         }

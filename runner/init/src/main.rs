@@ -7,12 +7,13 @@ mod child;
 mod life;
 mod link;
 mod memory;
+mod output;
 
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use mkys_init::Settings;
+use mkys_init::{IDENTITY, Settings};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 fn main() -> ExitCode {
@@ -31,10 +32,9 @@ fn main() -> ExitCode {
 
 fn run() -> Result<i32, String> {
     if !rustix::process::getpid().is_init() {
-        return Err(
-            "this is the first process of a run's container, and does nothing elsewhere".into(),
-        );
+        return Err(IDENTITY.into());
     }
+    let order = memory::Order::open().map_err(|error| format!("oom_score_adj: {error}"))?;
     // the command runs as the same user, and is to read neither the token nor this memory
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("the kernel lets it not be kept private: {error}"))?;
@@ -46,5 +46,5 @@ fn run() -> Result<i32, String> {
     if command.is_empty() {
         return Err("there is no command to start".into());
     }
-    life::live(settings, command).map_err(|error| error.to_string())
+    life::live(settings, command, order).map_err(|error| error.to_string())
 }

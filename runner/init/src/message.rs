@@ -96,6 +96,9 @@ pub struct Exit {
     pub code: i32,
     /// Who or what ended it.
     pub end: End,
+    /// How often the kernel killed a process of the run, because it took more memory than it may.
+    #[serde(default)]
+    pub killed: u64,
 }
 
 /// Who or what ended a command.
@@ -104,7 +107,7 @@ pub struct Exit {
 pub enum End {
     /// It did, or it failed.
     Itself,
-    /// The kernel, because the run took more memory than it may.
+    /// The kernel killed the command itself, because the run took more memory than it may.
     OutOfMemory,
     /// The owner, who said so.
     Owner,
@@ -122,7 +125,7 @@ pub enum End {
         /// The kernel's reason.
         words: String,
     },
-    /// It never began: an input could not be put in place.
+    /// It never began: an input could not be put in place, or the directories for it could not be made.
     NoInputs {
         /// Which, and the kernel's reason.
         words: String,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::fd::AsFd;
 
 use sha2::{Digest, Sha256};
 
@@ -24,12 +24,12 @@ enum NotGiven {
 ///
 /// That of `say`, after which nothing more is said.
 pub fn give(
-    results: &Path,
+    results: impl AsFd,
     paths: &[FilePath],
     limit: u64,
     say: &mut impl FnMut(Frame<ToOwner>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let last = match give_all(results, paths, limit, say) {
+    let last = match give_all(results.as_fd(), paths, limit, say) {
         Ok(()) => ToOwner::Taken,
         Err(NotGiven::File(error)) => ToOwner::NotTaken {
             words: error.to_string(),
@@ -40,14 +40,14 @@ pub fn give(
 }
 
 fn give_all(
-    results: &Path,
+    results: impl AsFd,
     paths: &[FilePath],
     limit: u64,
     say: &mut impl FnMut(Frame<ToOwner>) -> io::Result<()>,
 ) -> Result<(), NotGiven> {
     let mut sum = 0;
     for path in paths {
-        let (file, length) = files::open_result(results, path)?;
+        let (file, length) = files::open_result(&results, path)?;
         sum = files::within(limit, sum, path, length)?;
         let path = path.clone();
         say(Frame::Message(ToOwner::File {
@@ -94,13 +94,18 @@ fn give_one(
 mod tests {
     use super::*;
 
-    fn given(results: &Path, paths: &[&str], limit: u64) -> Vec<Frame<ToOwner>> {
+    fn given(results: &std::path::Path, paths: &[&str], limit: u64) -> Vec<Frame<ToOwner>> {
         let paths: Vec<FilePath> = paths.iter().map(|path| path.parse().unwrap()).collect();
         let mut said = Vec::new();
-        give(results, &paths, limit, &mut |frame| {
-            said.push(frame);
-            Ok(())
-        })
+        give(
+            files::open_results(results).unwrap(),
+            &paths,
+            limit,
+            &mut |frame| {
+                said.push(frame);
+                Ok(())
+            },
+        )
         .unwrap();
         said
     }

@@ -29,4 +29,6 @@ pub struct Settings {
 impl Settings {
     /// The variable. The run's command never sees it.
     pub const VARIABLE: &str = "MKYS_INIT";
+    /// Where inputs are, below the files.
+    pub const INPUTS: &str = "in";
 }

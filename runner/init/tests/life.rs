@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -31,7 +32,10 @@ impl Run {
     }
 
     fn with(command: &[&str], lease_s: u64, limit_s: u64) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::below(tempfile::tempdir().unwrap(), command, lease_s, limit_s)
+    }
+
+    fn below(root: TempDir, command: &[&str], lease_s: u64, limit_s: u64) -> Self {
         let listener = UnixListener::bind(root.path().join("owner.sock")).unwrap();
         let settings = Settings {
             run: "one".to_owned(),
@@ -211,7 +215,8 @@ fn inputs_go_in_and_results_come_out() {
         heard.exit(),
         Exit {
             code: 0,
-            end: End::Itself
+            end: End::Itself,
+            killed: 0
         }
     );
 
@@ -270,7 +275,8 @@ fn its_exit_code_is_its_commands() {
         heard.exit(),
         Exit {
             code: 7,
-            end: End::Itself
+            end: End::Itself,
+            killed: 0
         }
     );
     heard.say(ToRun::Release);
@@ -301,7 +307,8 @@ fn a_command_that_ignores_signals_is_ended_all_the_same() {
         heard.exit(),
         Exit {
             code: 137,
-            end: End::Owner
+            end: End::Owner,
+            killed: 0
         }
     );
     assert!(!sleeps("86392"));
@@ -323,7 +330,8 @@ fn a_command_that_obeys_says_how_it_ended() {
         heard.exit(),
         Exit {
             code: 5,
-            end: End::Owner
+            end: End::Owner,
+            killed: 0
         }
     );
 }
@@ -371,6 +379,7 @@ fn an_owner_that_comes_back_finds_it_as_it_is() {
     let expected = Exit {
         code: 3,
         end: End::Itself,
+        killed: 0,
     };
     match phase {
         Phase::Exited { exit } => assert_eq!(exit, expected),
@@ -388,7 +397,8 @@ fn it_runs_no_longer_than_it_may_whatever_the_owner_says() {
         heard.exit(),
         Exit {
             code: 143,
-            end: End::Limit
+            end: End::Limit,
+            killed: 0
         }
     );
     assert!(!sleeps("86395"));
@@ -397,18 +407,23 @@ fn it_runs_no_longer_than_it_may_whatever_the_owner_says() {
 #[test]
 fn a_command_that_is_not_there_is_told_apart() {
     let run = Run::new(&["no-such-command"]);
-    let words = "no-such-command: No such file or directory (os error 2)".to_owned();
+    let words = "no-such-command: No such file or directory".to_owned();
     assert_eq!(
         run.started().exit(),
         Exit {
             code: 127,
-            end: End::NotStarted { words }
+            end: End::NotStarted { words },
+            killed: 0
         }
     );
-    let run = Run::new(&["/etc/hostname"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text").display().to_string();
+    std::fs::write(&file, "text").unwrap();
+    let run = Run::new(&[&file]);
     let exit = run.started().exit();
     assert_eq!(exit.code, 126);
-    assert!(matches!(exit.end, End::NotStarted { .. }), "{exit:?}");
+    let words = format!("{file}: Permission denied");
+    assert_eq!(exit.end, End::NotStarted { words });
 }
 
 #[test]
@@ -462,6 +477,95 @@ fn somebody_who_stops_the_container_is_named() {
     assert!(status.success());
     let signal = "SIGTERM".to_owned();
     assert_eq!(heard.exit().end, End::Outside { signal });
+}
+
+#[test]
+fn a_script_without_its_interpreter_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = [
+        (
+            "#!/bin/nobash\necho a\n",
+            "it is there, but the interpreter",
+        ),
+        (
+            "\x7fELF of another kind",
+            "Exec format error: it is made for another processor",
+        ),
+    ];
+    for (text, reason) in table {
+        let file = folder.path().join("script");
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+        let file = file.display().to_string();
+        let exit = Run::new(&[&file]).started().exit();
+        assert_eq!(exit.code, 126, "{exit:?}");
+        let said = format!("{file}: {reason}");
+        assert!(
+            matches!(&exit.end, End::NotStarted { words } if words.starts_with(&said)),
+            "{exit:?}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_from_within_ends_nothing() {
+    let run = Run::new(&["sh", "-c", "kill -TERM 1; kill -INT 1; sleep 1; exit 4"]);
+    let exit = run.started().exit();
+    assert_eq!((exit.code, exit.end), (4, End::Itself));
+}
+
+#[test]
+fn the_command_is_killed_first_when_memory_is_over() {
+    let mut run = Run::new(&[
+        "sh",
+        "-c",
+        "sleep 1; cat /proc/self/oom_score_adj /proc/1/oom_score_adj",
+    ]);
+    let mut heard = run.started();
+    heard.exit();
+    let output = run.output();
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines[0], "1000");
+    assert_ne!(lines[1], "1000");
+}
+
+#[test]
+fn its_output_ends_before_its_end_is_said() {
+    let mut run = Run::new(&["printf", "no newline"]);
+    let mut heard = run.started();
+    heard.exit();
+    let unshare = run.process.id();
+    let children = format!("/proc/{unshare}/task/{unshare}/children");
+    let init = std::fs::read_to_string(children).unwrap();
+    for stream in ["1", "2"] {
+        let file = format!("/proc/{}/fd/{stream}", init.trim());
+        let now = std::fs::read_link(file).unwrap();
+        assert_eq!(now.to_str(), Some("/dev/null"));
+    }
+    heard.say(ToRun::Release);
+    run.ends();
+    assert_eq!(run.output(), "no newline");
+}
+
+#[test]
+fn inputs_have_their_directory_although_there_are_none() {
+    let run = Run::new(&["test", "-d", "in/in"]);
+    assert_eq!(run.started().exit().code, 0);
+}
+
+#[test]
+fn directories_that_can_not_be_made_are_told() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("in"), "").unwrap();
+    let run = Run::below(root, &["true"], 30, 600);
+    let (_heard, phase) = run.greets();
+    let Phase::Exited { exit } = phase else {
+        panic!("{phase:?}")
+    };
+    assert!(
+        matches!(&exit.end, End::NoInputs { words } if words.contains("/in: ")),
+        "{exit:?}"
+    );
 }
 
 #[test]

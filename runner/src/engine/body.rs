@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, HostConfig,
-    HostConfigLogConfig, ResourcesUlimits,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
 };
 use mkys_init::Settings;
 use rustix::process::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
 
+use super::client::Listed;
 use super::images::Ready;
+use super::machine::Machine;
 use super::{EngineSettings, INIT, OWNER_DIRECTORY, SOCKET, failure};
-use crate::plan::{Plan, Work, hex};
+use crate::plan::{Plan, hex};
+use crate::said;
 use crate::spec::{Owner, RunName};
 use crate::trace::Trace;
 use crate::verdict::{Cause, Failure};
@@ -25,12 +27,20 @@ const ROOM: &str = "mkys.room-of";
 /// Which directory its owner's socket is in: who is an owner there can be told there alone.
 const ROOM_AT: &str = "mkys.room-at";
 
+/// Which directory the socket of a container's owner is in, and for how long the container is there without that owner.
+const AT: &str = "mkys.at";
+const LEASE: &str = "mkys.lease-s";
+
 /// Where a run's files are.
 pub(super) const FILES: &str = "/mkys";
 const RESULTS: &str = "/mkys/out";
 /// Beside what the run's limit says: its owner ends it in time, this is for the case that it does not.
 const BESIDE_LIMIT_S: u64 = 60;
+/// Beside its grace period, how long whoever stops a container waits until it is killed.
+const BESIDE_GRACE_S: i64 = 5;
 const MIB: i64 = 1024 * 1024;
+/// What is held in memory whatever the image says of it.
+const IN_MEMORY: [&str; 4] = [FILES, "/tmp", "/var/tmp", "/run"];
 
 pub(super) fn container_name(owner: &Owner, run: &RunName) -> String {
     // neither can have a dot
@@ -68,36 +78,30 @@ pub(super) struct Found {
 }
 
 /// Reads what was written down with a container; `None` for one that nothing was written down with.
-pub(super) fn found(container: ContainerSummary) -> Option<Found> {
-    let mut labels = container.labels?;
+pub(super) fn found(container: Listed) -> Option<Found> {
+    let (is_only_created, has_ended) = (container.is_only_created(), container.has_ended());
+    let (id, mut labels) = (container.id.clone(), container.labels.clone());
     let plan = serde_json::from_str(&labels.remove(PLAN)?).ok()?;
     let token_sha256 = labels.remove(TOKEN)?;
     let owner = labels.remove(OWNER)?.parse().ok()?;
-    let networks = container
-        .network_settings
-        .and_then(|settings| settings.networks);
-    use ContainerSummaryStateEnum::{CREATED, PAUSED, RESTARTING, RUNNING};
-    let lives = [CREATED, PAUSED, RESTARTING, RUNNING];
     Some(Found {
-        id: container.id?,
+        id,
         owner,
         plan,
         token_sha256,
-        is_only_created: container.state == Some(CREATED),
-        has_ended: !container.state.is_some_and(|state| lives.contains(&state)),
-        networks: networks.unwrap_or_default().into_keys().collect(),
+        is_only_created,
+        has_ended,
+        networks: container.networks(),
     })
 }
 
 /// What is seen of a container from outside.
-pub(super) fn trace(container: ContainerSummary) -> Trace {
-    let owner = container.labels.and_then(|mut labels| labels.remove(OWNER));
-    let names = container.names.unwrap_or_default().join(" ");
+pub(super) fn trace(mut container: Listed) -> Trace {
     Trace {
-        owner: owner.unwrap_or_default(),
+        owner: container.labels.remove(OWNER).unwrap_or_default(),
         kind: "container",
-        name: names.trim_start_matches('/').to_owned(),
-        status: container.status.unwrap_or_default(),
+        name: container.name(),
+        status: container.status,
     }
 }
 
@@ -121,12 +125,18 @@ pub(super) fn owner_of_room(labels: &HashMap<String, String>) -> Option<Owner> {
     labels.get(ROOM)?.parse().ok()
 }
 
-/// The networks that a container is in, by name.
-pub(super) fn networks(container: ContainerSummary) -> Vec<String> {
-    let networks = container
-        .network_settings
-        .and_then(|settings| settings.networks);
-    networks.unwrap_or_default().into_keys().collect()
+/// Whom a container was created for.
+pub(super) struct CreatedFor {
+    pub(super) owner: Owner,
+    pub(super) lease_s: i64,
+}
+
+/// Whom a container was created for whose owner's socket is in a directory; `None` for one that was started, or that is another's.
+pub(super) fn created_for(container: &Listed, directory: &Path) -> Option<CreatedFor> {
+    let label = |name: &str| container.labels.get(name);
+    let is_here = label(AT)? == &directory.display().to_string();
+    let (owner, lease_s) = (label(OWNER)?.parse().ok()?, label(LEASE)?.parse().ok()?);
+    (is_here && container.is_only_created()).then_some(CreatedFor { owner, lease_s })
 }
 
 pub(super) fn token_sha256(token: &str) -> String {
@@ -136,6 +146,7 @@ pub(super) fn token_sha256(token: &str) -> String {
 /// What is to be created.
 pub(super) fn create(
     settings: &EngineSettings,
+    machine: &Machine,
     plan: &Plan,
     image: &Ready,
     token: &str,
@@ -148,8 +159,7 @@ pub(super) fn create(
         false => container.command.clone(),
     };
     if command.is_empty() {
-        let words = format!("{} has no command, and none was given", container.image);
-        return Err(failure(Cause::CommandMissing, words));
+        return Err(failure(Cause::CommandMissing, said::NO_COMMAND));
     }
     let init = Settings {
         run: plan.name.to_string(),
@@ -162,15 +172,8 @@ pub(super) fn create(
         grace_s: plan.grace.unsigned_abs().as_secs(),
     };
     let written = |error: serde_json::Error| failure(Cause::AdmissionRefused, error.to_string());
-    let mut env: Vec<String> = container
-        .env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    env.push(format!("MKYS_RUN={}", plan.name));
-    if let Work::Session { base, .. } = &plan.work {
-        env.push(format!("MKYS_PATH={base}"));
-    }
+    let env = plan.environment().into_iter();
+    let mut env: Vec<String> = env.map(|(name, value)| format!("{name}={value}")).collect();
     env.push(format!(
         "{}={}",
         Settings::VARIABLE,
@@ -180,10 +183,12 @@ pub(super) fn create(
         (OWNER, settings.owner.to_string()),
         (PLAN, serde_json::to_string(plan).map_err(written)?),
         (TOKEN, token_sha256(token)),
+        (AT, settings.directory.display().to_string()),
+        (LEASE, init.lease_s.to_string()),
     ];
     let labels = labels.map(|(name, value)| (name.to_owned(), value));
 
-    let files = format!("rw,nosuid,nodev,mode=1777,size={}m", resources.files_mib);
+    let grace = plan.grace.as_secs().saturating_add(BESIDE_GRACE_S);
     let owner = settings.directory.join(settings.owner.as_str());
     let host = HostConfig {
         auto_remove: Some(true),
@@ -199,17 +204,15 @@ pub(super) fn create(
         log_config: Some(log(settings.log_mib)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        tmpfs: Some(
-            [
-                (FILES.to_owned(), files.clone()),
-                ("/tmp".to_owned(), files),
-            ]
-            .into(),
-        ),
-        binds: Some(vec![
-            format!("{}:{INIT}:ro", settings.init.display()),
-            format!("{}:{OWNER_DIRECTORY}:ro", owner.display()),
-        ]),
+        tmpfs: Some(in_memory(
+            resources.files_mib,
+            container.user,
+            image,
+            machine,
+        )),
+        shm_size: Some(i64::from(resources.memory_mib) * MIB),
+        sysctls: room.is_some().then(sysctls).flatten(),
+        mounts: Some(mounts(&settings.init, &owner, image)),
         ..HostConfig::default()
     };
     Ok(ContainerCreateBody {
@@ -220,8 +223,77 @@ pub(super) fn create(
         env: Some(env),
         labels: Some(HashMap::from(labels)),
         host_config: Some(host),
+        // whatever the image says: it is what the first process understands, and it needs its time
+        stop_signal: Some("SIGTERM".to_owned()),
+        stop_timeout: Some(grace),
         ..ContainerCreateBody::default()
     })
+}
+
+/// What can be written, with its limits. `/run` and `/var/tmp` are there since Podman makes them writable without any limit otherwise
+/// (its `--read-only-tmpfs`), and nobody but root can write to them.
+///
+/// They are the run's user's, whose first process gives them their mode: runc gives them that of the image's directories, if it has them.
+fn in_memory(
+    files_mib: u32,
+    user: u32,
+    image: &Ready,
+    machine: &Machine,
+) -> HashMap<String, String> {
+    // Podman copies what the image has there unless it is told not to; Docker does not know its words
+    let own = match machine.is_podman {
+        true => "notmpcopyup,U".to_owned(),
+        false => format!("uid={user},gid={user}"),
+    };
+    let files = format!("rw,nosuid,nodev,mode=1777,size={files_mib}m,{own}");
+    let closed = "rw,nosuid,nodev,noexec,mode=0755,size=1m,notmpcopyup".to_owned();
+    let mut all = HashMap::from([
+        (FILES.to_owned(), files.clone()),
+        ("/tmp".to_owned(), files.clone()),
+    ]);
+    // what an image declares there is no volume
+    let below = |volume: &&String| volume.starts_with("/mkys/");
+    all.extend(
+        image
+            .volumes
+            .iter()
+            .filter(below)
+            .map(|volume| (volume.clone(), files.clone())),
+    );
+    if machine.is_podman {
+        all.extend(["/run", "/var/tmp"].map(|directory| (directory.to_owned(), closed.clone())));
+    }
+    all
+}
+
+/// The first process and its way to the owner. What the image declares as volumes is there as the image has it, and can't be written: a
+/// volume has no limit. Why: docs/adr/0015.
+fn mounts(init: &Path, owner: &Path, image: &Ready) -> Vec<Mount> {
+    let mount = |typ, source: Option<&Path>, target: &str| Mount {
+        typ: Some(typ),
+        source: source.map(|source| source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(true),
+        ..Mount::default()
+    };
+    let own = [
+        mount(MountType::BIND, Some(init), INIT),
+        mount(MountType::BIND, Some(owner), OWNER_DIRECTORY),
+    ];
+    let is_ours = |volume: &&String| {
+        let volume = volume.trim_end_matches('/');
+        IN_MEMORY.contains(&volume) || volume.starts_with("/mkys/")
+    };
+    let volumes = image.volumes.iter().filter(|volume| !is_ours(volume));
+    let volumes = volumes.map(|volume| mount(MountType::VOLUME, None, volume));
+    own.into_iter().chain(volumes).collect()
+}
+
+/// A run that is in a network has no addresses of IPv6: with one of a link it would reach what listens on this machine.
+fn sysctls() -> Option<HashMap<String, String>> {
+    let is_known = Path::new("/proc/sys/net/ipv6/conf/all/disable_ipv6").exists();
+    let off = ("net.ipv6.conf.all.disable_ipv6".to_owned(), "1".to_owned());
+    is_known.then(|| HashMap::from([off]))
 }
 
 /// A file of its own: of what engines have it is what both have, what has a limit, and what can be read again.

@@ -2,23 +2,25 @@
 //!
 //! What they say becomes what is seen of their runs. One connection a run: the newest counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mkys_init::{CHUNK, FilePath, Frame, Phase, ToOwner, ToRun};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::{body, triage};
+use crate::clock;
 use crate::executor::{Part, Seen};
 use crate::frames::{Reader, part};
 use crate::kept::KeptInputs;
@@ -30,6 +32,11 @@ use crate::watchers::Watchers;
 
 /// How long somebody who connects has to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
+/// How many who have not said who they are can be connected at once: any process of a run can connect, and each takes one of the owner's
+/// open files. The first of them is hung up on for one more; a first process says who it is at once.
+const STRANGERS: usize = 64;
+/// How long a first process may be silent beside its lease before it is certain that it is over.
+const SILENT: Duration = Duration::from_secs(60);
 /// How long the engine has to report that a container whose first process hung up is gone, before it is looked for.
 const AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
@@ -39,6 +46,8 @@ pub(super) struct Hub {
     secrets: Option<PathBuf>,
     kept: OnceLock<KeptInputs>,
     state: Mutex<Runs>,
+    /// Told whenever something becomes known of a run's end.
+    ends: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +63,12 @@ struct Entry {
     /// The engine's own name for its container, once the engine has told it.
     container: Option<String>,
     link: Option<mpsc::UnboundedSender<ToRun>>,
+    /// Since when its first process is not connected, if it is not.
+    silent: Option<Instant>,
     seen: Option<Observation>,
     ended: bool,
+    /// Its first process said so, and waits until it is released.
+    has_said_so: bool,
     taking: Option<mpsc::Sender<Part>>,
 }
 
@@ -65,6 +78,7 @@ impl Hub {
             secrets,
             kept: OnceLock::new(),
             state: Mutex::default(),
+            ends: Notify::new(),
         }
     }
 
@@ -91,6 +105,63 @@ impl Hub {
     /// Something was seen of a run.
     pub(super) fn see(&self, run: &RunName, observation: Observation) {
         self.runs().see(run, observation);
+        self.ends.notify_waiters();
+    }
+
+    /// Its first process says where it stands.
+    fn says(&self, run: &RunName, phase: Phase) {
+        if let Phase::Exited { .. } = &phase
+            && let Some(entry) = self.runs().entries.get_mut(run)
+        {
+            entry.has_said_so = true;
+        }
+        self.see(run, observation(phase));
+    }
+
+    /// Asks a run's first process to end the command, and waits until it says that it has. Says whether it did, so that all that the
+    /// command wrote can be read.
+    pub(super) async fn stop(&self, run: &RunName) -> bool {
+        let mut is_asked = false;
+        loop {
+            let ends = self.ends.notified();
+            tokio::pin!(ends);
+            ends.as_mut().enable();
+            {
+                let runs = self.runs();
+                let Some(entry) = runs.entries.get(run) else {
+                    return false;
+                };
+                if entry.has_said_so || entry.ended {
+                    return entry.has_said_so && entry.link.is_some();
+                }
+                if let Some(link) = entry.link.as_ref().filter(|_| !is_asked) {
+                    // a connection that is over is made again
+                    is_asked = link.send(ToRun::Stop).is_ok();
+                }
+            }
+            ends.await;
+        }
+    }
+
+    /// Sees those as missing whose first processes have been silent for longer than they can live without a word.
+    pub(super) fn bury(&self, lease: Duration, now: Instant) {
+        let mut runs = self.runs();
+        let silent: Vec<_> = runs
+            .entries
+            .iter()
+            .filter(|(_, entry)| {
+                let limit = SILENT + lease + entry.plan.grace.unsigned_abs();
+                let silent = entry
+                    .silent
+                    .is_some_and(|since| now.saturating_duration_since(since) > limit);
+                silent && !entry.ended
+            })
+            .map(|(run, _)| run.clone())
+            .collect();
+        for run in silent {
+            let words = "its first process has been silent for longer than its lease".to_owned();
+            runs.see(&run, Observation::Missing { words });
+        }
     }
 
     /// A run's container is about to be created.
@@ -109,8 +180,10 @@ impl Hub {
                     token_sha256: token_sha256.to_owned(),
                     container: None,
                     link: None,
+                    silent: Some(Instant::now()),
                     seen: None,
                     ended: false,
+                    has_said_so: false,
                     taking: None,
                 };
                 runs.entries.insert(plan.name.clone(), entry);
@@ -137,11 +210,13 @@ impl Hub {
     pub(super) fn over(&self, run: &RunName, container: &str, observation: Observation) {
         let is_its = |entry: &Entry| entry.container.as_deref() == Some(container);
         self.runs().missing(run, observation, is_its);
+        self.ends.notify_waiters();
     }
 
     /// The engine has no container of a run any more.
     pub(super) fn missing(&self, run: &RunName, observation: Observation) {
         self.runs().missing(run, observation, |_| true);
+        self.ends.notify_waiters();
     }
 
     /// Which runs there are whose end nobody has seen.
@@ -193,6 +268,7 @@ impl Hub {
             return None;
         }
         entry.link = Some(link.clone());
+        entry.silent = None;
         Some(entry.plan.clone())
     }
 
@@ -206,6 +282,7 @@ impl Hub {
                 .is_some_and(|newest| newest.same_channel(link))
         {
             entry.link = None;
+            entry.silent = Some(Instant::now());
             entry.taking = None;
         }
     }
@@ -277,19 +354,38 @@ impl Runs {
     }
 }
 
+/// Somebody who has not said who he is, as far as it is known.
+struct Stranger {
+    connection: AbortHandle,
+    greeted: oneshot::Receiver<()>,
+}
+
 /// Takes connections for as long as it is let.
 pub(super) async fn listen(hub: Arc<Hub>, listener: UnixListener) {
     // they end with this
     let mut connections = JoinSet::new();
+    let mut strangers: VecDeque<Stranger> = VecDeque::new();
     loop {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
                 let hub = Arc::clone(&hub);
-                connections.spawn(async move {
-                    if let Err(error) = converse(&hub, stream).await {
+                let (greets, greeted) = oneshot::channel();
+                let connection = connections.spawn(async move {
+                    if let Err(error) = converse(&hub, stream, greets).await {
                         tracing::debug!(%error, "a connection of a run is over");
                     }
+                });
+                strangers
+                    .retain_mut(|stranger| stranger.greeted.try_recv() == Err(TryRecvError::Empty));
+                if strangers.len() >= STRANGERS
+                    && let Some(first) = strangers.pop_front()
+                {
+                    first.connection.abort();
+                }
+                strangers.push_back(Stranger {
+                    connection,
+                    greeted,
                 });
             }
             Err(error) => {
@@ -308,7 +404,7 @@ async fn send(half: &mut OwnedWriteHalf, frame: &Frame<ToRun>) -> io::Result<()>
 }
 
 /// One connection, from its greeting to its end.
-async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
+async fn converse(hub: &Hub, stream: UnixStream, greets: oneshot::Sender<()>) -> io::Result<()> {
     let (half, mut out) = stream.into_split();
     let mut reader = Reader::new(half);
     let greeting = tokio::time::timeout(GREETING, reader.frame()).await??;
@@ -321,6 +417,8 @@ async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
             "{run:?} is no run of this owner, or its token is wrong"
         )));
     };
+    // whoever counted it may be gone
+    let _ = greets.send(());
     let heard = async {
         // the greeting alone renews the lease
         send(&mut out, &Frame::Message(ToRun::Renew)).await?;
@@ -330,14 +428,16 @@ async fn converse(hub: &Hub, stream: UnixStream) -> io::Result<()> {
                 Err(failure) => hub.see(&plan.name, Observation::Failed(failure)),
             }
         } else {
-            hub.see(&plan.name, observation(phase));
+            hub.says(&plan.name, phase);
         }
+        let mut is_deaf = false;
         loop {
             // what was read of a frame stays in the reader when the other is first
             tokio::select! {
                 frame = reader.frame() => hear(hub, &plan.name, frame?).await,
-                message = outgoing.recv() => match message {
-                    Some(message) => send(&mut out, &Frame::Message(message)).await?,
+                message = outgoing.recv(), if !is_deaf => match message {
+                    // what it said before it hung up is heard all the same
+                    Some(message) => is_deaf = send(&mut out, &Frame::Message(message)).await.is_err(),
                     None => return Ok(()),
                 },
             }
@@ -361,7 +461,7 @@ async fn begin(out: &mut OwnedWriteHalf, files: Vec<(FilePath, Bytes)>) -> io::R
 
 async fn hear(hub: &Hub, run: &RunName, frame: Frame<ToOwner>) {
     if let Frame::Message(ToOwner::Phase { phase }) = frame {
-        return hub.see(run, observation(phase));
+        return hub.says(run, phase);
     }
     let Some(part) = part(frame) else {
         return;
@@ -384,7 +484,7 @@ fn observation(phase: Phase) -> Observation {
         },
         Phase::Running { for_ms } => {
             let ran = SignedDuration::from_millis(i64::try_from(for_ms).unwrap_or(i64::MAX));
-            let now = Timestamp::now();
+            let now = clock::now();
             let since = now.checked_sub(ran).unwrap_or(now);
             Observation::Running { since }
         }
@@ -395,19 +495,44 @@ fn observation(phase: Phase) -> Observation {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::spec::{Computation, Container};
 
-    #[tokio::test]
-    async fn what_is_said_late_of_a_container_is_not_about_the_next_of_its_name() {
+    async fn plan() -> Plan {
         let container = Container::builder().image("a".parse().unwrap()).build();
         let computation = Computation::builder()
             .name("one".parse().unwrap())
             .container(container)
             .build();
-        let plan = Plan::computation(computation, Timestamp::UNIX_EPOCH)
+        Plan::computation(computation, Timestamp::UNIX_EPOCH)
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_first_process_that_stays_silent_is_over() {
+        let plan = plan().await;
+        let hub = Hub::new(None);
+        hub.expect(&plan, "token");
+        let mut seen = hub.watch();
+        let lease = Duration::from_secs(30);
+        let silent = Instant::now() + lease + SILENT;
+        hub.bury(lease, silent);
+        assert!(seen.try_recv().is_err(), "it has its grace period");
+        let over = silent + plan.grace.unsigned_abs() + Duration::from_secs(1);
+        hub.bury(lease, over);
+        let observation = seen.try_recv().unwrap().observation;
+        assert!(
+            matches!(observation, Observation::Missing { .. }),
+            "{observation:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_said_late_of_a_container_is_not_about_the_next_of_its_name() {
+        let plan = plan().await;
         let hub = Hub::new(None);
         hub.expect(&plan, "token");
         let mut seen = hub.watch();

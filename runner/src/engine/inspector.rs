@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bollard::Docker;
-use bollard::query_parameters::StopContainerOptionsBuilder;
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
 use futures_util::stream::BoxStream;
 
+use super::client::Client;
 use super::{EngineError, body, dial, engine_name, triage, watch};
 use crate::executor::ExecutorError;
 use crate::listed::Listed;
@@ -13,10 +15,13 @@ use crate::log::{LogLine, LogPlace};
 use crate::spec::Owner;
 use crate::trace::Trace;
 
+/// What a first process takes for a person's wish, as on a terminal: the engine itself stops containers with SIGTERM.
+const CANCELS: &str = "SIGINT";
+
 /// Looks at runs, whoever's they are. It owns none, so it can be there beside their owners.
 #[derive(Clone, Debug)]
 pub struct Inspector {
-    docker: Docker,
+    docker: Client,
     socket: Option<PathBuf>,
 }
 
@@ -33,7 +38,11 @@ impl Inspector {
         })
     }
 
-    fn error(&self, action: String, source: bollard::errors::Error) -> ExecutorError {
+    fn error(
+        &self,
+        action: String,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ExecutorError {
         ExecutorError {
             executor: engine_name(self.socket.as_deref()),
             action,
@@ -52,7 +61,7 @@ impl Inspector {
         let mut runs: Vec<Listed> = listed
             .into_iter()
             .filter_map(|container| {
-                let status = container.status.clone().unwrap_or_default();
+                let status = container.status.clone();
                 let found = body::found(container)?;
                 Some(Listed {
                     owner: found.owner,
@@ -88,31 +97,53 @@ impl Inspector {
         follow: bool,
     ) -> BoxStream<'static, Result<LogLine, ExecutorError>> {
         let container = body::container_name(&run.owner, &run.plan.name);
-        watch::logs(
-            &self.docker,
-            engine_name(self.socket.as_deref()),
-            container,
-            from,
-            follow,
-        )
+        let part = watch::Part::After { from, follow };
+        let executor = engine_name(self.socket.as_deref());
+        watch::logs(&self.docker, executor, container, part)
     }
 
-    /// Stops a run's container, as an operator would; its owner says that somebody did. One that is gone already is no error.
+    /// Cancels a run; its owner says that somebody did. A container that was never started is removed. One that is gone already is no
+    /// error.
     ///
     /// # Errors
     ///
     /// When the engine does not answer.
     pub async fn stop(&self, run: &Listed) -> Result<(), ExecutorError> {
         let container = body::container_name(&run.owner, &run.plan.name);
+        let absent = |error: &bollard::errors::Error| {
+            triage::is_absent(error) || triage::status(error) == Some(304)
+        };
+        let interrupt = KillContainerOptionsBuilder::new().signal(CANCELS).build();
+        match self
+            .docker
+            .kill_container(&container, Some(interrupt))
+            .await
+        {
+            Ok(()) => {}
+            Err(error) if absent(&error) => return Ok(()),
+            // it does not run: it was never started, or is just about to go
+            Err(error) if triage::status(&error).is_some() => {
+                let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
+                let removed = self
+                    .docker
+                    .remove_container(&container, Some(options.build()));
+                return match removed.await {
+                    Err(error) if !absent(&error) && triage::status(&error) != Some(409) => {
+                        Err(self.error(format!("remove {container}"), error))
+                    }
+                    _ => Ok(()),
+                };
+            }
+            Err(error) => return Err(self.error(format!("stop {container}"), error)),
+        }
+        // its first process ends within its grace period, and the engine kills one that is stuck
         let grace = i32::try_from(run.plan.grace.as_secs()).unwrap_or(i32::MAX);
         let options = StopContainerOptionsBuilder::new()
             .t(grace.saturating_add(5))
             .build();
         match self.docker.stop_container(&container, Some(options)).await {
             Ok(()) => Ok(()),
-            Err(error) if triage::is_absent(&error) || triage::status(&error) == Some(304) => {
-                Ok(())
-            }
+            Err(error) if absent(&error) => Ok(()),
             Err(error) => Err(self.error(format!("stop {container}"), error)),
         }
     }

@@ -1,8 +1,8 @@
 //! What the engine's machine has. An engine starts a container whose limits are beyond that, and the run never gets what it asked for.
 
-use bollard::Docker;
 use bollard::models::SystemInfo;
 
+use super::client::Client;
 use super::failure;
 use crate::spec::Resources;
 use crate::verdict::{Cause, Failure};
@@ -14,14 +14,19 @@ const MIB: i64 = 1024 * 1024;
 pub(super) struct Machine {
     processors: Option<i64>,
     memory_mib: Option<i64>,
+    /// Whether its engine is Podman, which has habits of its own.
+    pub(super) is_podman: bool,
 }
 
 impl Machine {
-    pub(super) async fn of(docker: &Docker) -> Result<Self, bollard::errors::Error> {
+    pub(super) async fn of(docker: &Client) -> Result<Self, bollard::errors::Error> {
         let SystemInfo {
             ncpu, mem_total, ..
         } = docker.info().await?;
+        let components = docker.version().await?.components.unwrap_or_default();
+        let is_podman = components.iter().any(|one| one.name.contains("Podman"));
         Ok(Self {
+            is_podman,
             processors: ncpu,
             memory_mib: mem_total.map(|bytes| bytes / MIB),
         })
@@ -63,10 +68,12 @@ mod tests {
     #[test]
     fn what_the_machine_has_is_had_and_not_one_more() {
         let small = Machine {
+            is_podman: true,
             processors: Some(2),
             memory_mib: Some(1_024),
         };
         let silent = Machine {
+            is_podman: false,
             processors: None,
             memory_mib: None,
         };

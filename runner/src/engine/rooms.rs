@@ -10,17 +10,19 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use ipnet::Ipv4Net;
 
-use super::{body, failure, triage};
+use super::client::Client;
+use super::{body, failure, firewall, triage};
 use crate::spec::{Owner, RunName};
 use crate::verdict::{Cause, Failure};
 
 /// A room has the engine's address and the run's, and what each network loses.
 const PREFIX: u8 = 29;
+/// The bit of an address that those of open rooms have: of their numbers, it is the last.
+const OPEN: u32 = 1 << (32 - PREFIX);
 
 /// An owner's rooms.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(super) enum RoomError {
     Full(Failure),
     /// Somebody has been taking rooms away for too long, or nobody can tell.
     Lock(std::io::Error),
+    /// This machine can't be kept from a run that is to reach nothing.
+    Firewall(std::io::Error),
     /// The engine can't say.
     Engine(Error),
 }
@@ -74,10 +78,14 @@ impl Rooms {
     /// A room for a run: one that is free, made if there is none; gives the network's name.
     pub(super) async fn enter(
         &self,
-        docker: &Docker,
+        docker: &Client,
         run: &RunName,
         is_open: bool,
     ) -> Result<String, RoomError> {
+        if !is_open {
+            let closed = firewall::close(self.network, OPEN).await;
+            closed.map_err(RoomError::Firewall)?;
+        }
         loop {
             let Some(number) = self.take(run, is_open) else {
                 let words = format!("all networks that fit in {} are in use", self.network);
@@ -124,7 +132,7 @@ impl Rooms {
 
     async fn make(
         &self,
-        docker: &Docker,
+        docker: &Client,
         name: &str,
         subnet: Ipv4Net,
         is_open: bool,

@@ -1,4 +1,5 @@
-//! Takes away rooms whose owners are gone: an owner that was made up for one run never comes back to its own.
+//! Takes away what owners that are gone have left: their rooms, containers that they did not live to start, and the directories of those
+//! that were made up for one run and never come back.
 //!
 //! An owner is gone when nobody listens at its socket. One that comes back in that moment finds no room and makes one: rooms are entered
 //! under a lock that all owners of one directory share, and taken away under the same lock alone.
@@ -9,18 +10,27 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::Docker;
-use bollard::errors::Error;
 use bollard::models::Network;
-use bollard::query_parameters::ListNetworksOptionsBuilder;
+use bollard::query_parameters::{ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder};
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixStream;
 
-use super::{SOCKET, body, watch};
+use super::client::{AskError, Client, Listed};
+use super::{SOCKET, body, lock_file, watch};
+use crate::clock;
 use crate::spec::Owner;
 
 /// The lock's file. No owner has a dot in its name.
 const LOCK: &str = "rooms.lock";
+/// How the names of owners begin that were made up for one run.
+const MADE_UP: &str = "cli-";
+/// Before it is looked again for what only a passing state hindered.
+const AGAIN: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::ZERO,
+];
 /// How long a room that is being taken away may take to go.
 const TAKEN_AWAY: Duration = Duration::from_secs(30);
 /// Between two looks whether it has gone.
@@ -37,6 +47,11 @@ fn lock(directory: &Path, operation: FlockOperation) -> io::Result<File> {
         .open(directory.join(LOCK))?;
     flock(&file, operation)?;
     Ok(file)
+}
+
+/// While it is there, nothing of any owner of the directory is taken away. Waits for those who do.
+pub(super) fn taking_lock(directory: &Path) -> io::Result<File> {
+    lock(directory, FlockOperation::LockShared)
 }
 
 /// While it is there, no room is taken away.
@@ -58,14 +73,22 @@ pub(super) async fn entering(directory: &Path) -> io::Result<File> {
 }
 
 /// Takes away the rooms of owners in a directory that are gone, but for one's own.
-pub(super) async fn sweep(docker: &Docker, own: &Owner, directory: &Path) {
-    if let Err(error) = try_sweep(docker, own, directory).await {
-        // whoever starts next tries it again
-        tracing::debug!(%error, "networks of owners that are gone can't be looked for");
+pub(super) async fn sweep(docker: &Client, own: &Owner, directory: &Path) {
+    for again in AGAIN {
+        match try_sweep(docker, own, directory).await {
+            Ok(()) => return,
+            // whoever starts next tries it as well
+            Err(error) => {
+                tracing::debug!(%error, "what owners that are gone have left can't be looked for");
+            }
+        }
+        tokio::time::sleep(again).await;
     }
 }
 
-async fn try_sweep(docker: &Docker, own: &Owner, directory: &Path) -> Result<(), Error> {
+async fn try_sweep(docker: &Client, own: &Owner, directory: &Path) -> Result<(), AskError> {
+    never_started(docker, own, directory).await?;
+    directories(own, directory).await;
     let mut gone: HashMap<Owner, bool> = HashMap::new();
     for (name, owner) in empty(docker, directory).await? {
         if owner == *own {
@@ -83,8 +106,56 @@ async fn try_sweep(docker: &Docker, own: &Owner, directory: &Path) -> Result<(),
     Ok(())
 }
 
+/// Removes containers that were created and never started, of owners that are gone and have not come back within the container's lease.
+async fn never_started(docker: &Client, own: &Owner, directory: &Path) -> Result<(), AskError> {
+    for container in watch::listed(docker, None).await? {
+        let Some(of) = body::created_for(&container, directory) else {
+            continue;
+        };
+        let is_late = clock::now().as_second() - container.created > of.lease_s;
+        let socket = directory.join(of.owner.as_str()).join(SOCKET);
+        if of.owner == *own || !is_late || !is_gone(&socket).await {
+            continue;
+        }
+        let name = container.name();
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true);
+        match docker.remove_container(&name, Some(options.build())).await {
+            Ok(()) => tracing::info!(name, "a container that nobody lived to start is removed"),
+            Err(error) => tracing::debug!(name, %error, "a container that nobody started is left"),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directories and locks of owners that were made up for one run and are gone.
+async fn directories(own: &Owner, directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_made_up = name.starts_with(MADE_UP) && name != own.as_str();
+        let Some(owner) = name.parse::<Owner>().ok().filter(|_| is_made_up) else {
+            continue;
+        };
+        if !is_gone(&entry.path().join(SOCKET)).await {
+            continue;
+        }
+        // nobody takes the lock of an owner in the meantime
+        let Ok(_alone) = lock(directory, FlockOperation::NonBlockingLockExclusive) else {
+            return;
+        };
+        let is_ones = File::open(lock_file(directory, &owner))
+            .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err());
+        if !is_ones {
+            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = std::fs::remove_file(lock_file(directory, &owner));
+        }
+    }
+}
+
 /// The rooms of a directory's owners that no container is in, and whose they are.
-async fn empty(docker: &Docker, directory: &Path) -> Result<Vec<(String, Owner)>, Error> {
+async fn empty(docker: &Client, directory: &Path) -> Result<Vec<(String, Owner)>, AskError> {
     let label = body::room_label(directory);
     let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
@@ -95,14 +166,14 @@ async fn empty(docker: &Docker, directory: &Path) -> Result<Vec<(String, Owner)>
     let used: HashSet<String> = watch::listed(docker, None)
         .await?
         .into_iter()
-        .flat_map(body::networks)
+        .flat_map(Listed::networks)
         .collect();
     let rooms = rooms.into_iter().filter_map(of_whom);
     Ok(rooms.filter(|(name, _)| !used.contains(name)).collect())
 }
 
 /// Takes a room away, unless somebody enters one. An engine takes none away that a container is in.
-async fn take_away(docker: &Docker, directory: &Path, name: &str) {
+async fn take_away(docker: &Client, directory: &Path, name: &str) {
     let Ok(_alone) = lock(directory, FlockOperation::NonBlockingLockExclusive) else {
         return;
     };
@@ -115,7 +186,7 @@ async fn take_away(docker: &Docker, directory: &Path, name: &str) {
 /// The networks of an owner that was made up for one run.
 #[derive(Clone, Debug)]
 pub struct Furniture {
-    pub(super) docker: Docker,
+    pub(super) docker: Client,
     pub(super) owner: Owner,
     pub(super) directory: PathBuf,
 }
@@ -134,7 +205,7 @@ impl Furniture {
                     take_away(docker, directory, &name).await;
                 }
             }
-            Ok::<_, Error>(())
+            Ok::<_, AskError>(())
         };
         if let Ok(Err(error)) = tokio::time::timeout(AT_THE_END, taken).await {
             tracing::debug!(%error, "the owner's networks can't be looked for");

@@ -6,32 +6,28 @@ use mkys_init::{End, Exit};
 
 use super::failure;
 use crate::log::{LogLine, Reading, timed};
+use crate::said;
 use crate::state::Observation;
-use crate::verdict::{self, Cause, Failure};
+use crate::verdict::{Cause, Failure};
 use crate::words::is_full;
 
 /// What the end of a command is.
 pub(super) fn exited(exit: Exit) -> Observation {
-    let Exit { code, end } = exit;
+    let Exit { code, end, killed } = exit;
     let (cause, words) = match end {
         End::Itself => {
-            let words = verdict::signal(code).map(str::to_owned).unwrap_or_default();
+            let words = said::of_exit(code, killed > 0);
             return Observation::Exited { code, words };
         }
-        End::OutOfMemory => (
-            Cause::OutOfMemory,
-            "the kernel killed it: it took more memory than resources.memory_mib".to_owned(),
-        ),
+        End::OutOfMemory => (Cause::OutOfMemory, said::OUT_OF_MEMORY.to_owned()),
         End::Owner => (Cause::Cancelled, "its owner ended it".to_owned()),
-        End::Outside { signal } => (
-            Cause::Evicted,
-            format!("somebody stopped its container with {signal}"),
-        ),
-        End::Limit => (
-            Cause::Deadline,
-            "it ran for longer than it may, and its owner did not end it".to_owned(),
-        ),
-        End::Lease => (Cause::Cancelled, "nobody renewed its lease".to_owned()),
+        // as `cancel` of mkys-run does, or a person at a terminal
+        End::Outside { signal } if signal == "SIGINT" => {
+            (Cause::Cancelled, said::CANCELLED_BY_OTHERS.to_owned())
+        }
+        End::Outside { signal } => (Cause::Evicted, said::stopped_with(&signal)),
+        End::Limit => (Cause::Deadline, said::BEYOND_ITS_LIMIT.to_owned()),
+        End::Lease => (Cause::Cancelled, said::LEASE.to_owned()),
         End::NotStarted { words } => (Cause::CommandMissing, words),
         End::NoInputs { words } => (Cause::Files, words),
     };
@@ -61,13 +57,40 @@ pub(super) fn is_taken(error: &Error) -> bool {
     }
 }
 
-/// A refusal that asking again does not change, told apart by its words: engines give none of them a code of its own.
-pub(super) fn refusal(error: &Error) -> Option<Failure> {
-    let (Error::DockerResponseServerError { message, .. }
-    | Error::DockerStreamError { error: message }) = error
-    else {
+fn message(error: &Error) -> Option<&str> {
+    match error {
+        Error::DockerResponseServerError { message, .. }
+        | Error::DockerStreamError { error: message } => Some(message.trim()),
+        _ => None,
+    }
+}
+
+/// A container that can't be created or started, where asking again does not change that.
+pub(super) fn not_started(error: &Error) -> Option<Failure> {
+    let message = message(error)?;
+    let said = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    let cause = if is_full(message) {
+        Cause::Disk
+    } else if has(&["no such image", "image not known"]) {
+        Cause::ImageMissing
+    } else if has(&["minimum memory", "memory limit", "cpus", "range of cpus"]) {
+        Cause::Unschedulable
+    } else {
         return None;
     };
+    Some(failure(cause, message))
+}
+
+/// A container that can't be created or started, in words that nobody here knows.
+pub(super) fn unknown_refusal(error: &Error) -> Failure {
+    let words = message(error).map_or_else(|| error.to_string(), str::to_owned);
+    failure(Cause::Executor, words)
+}
+
+/// An image that asking again does not get, told apart by its words: engines give none of these refusals a code of its own.
+pub(super) fn refusal(error: &Error) -> Option<Failure> {
+    let message = message(error)?;
     let said = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let cause = if is_full(message) {
@@ -85,6 +108,9 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
         "no such image",
         "not found",
         "404 (not found)",
+        "no image found in",
+        "no match for platform",
+        "no matching manifest",
     ]) {
         Cause::ImageMissing
     } else if has(&[
@@ -94,18 +120,10 @@ pub(super) fn refusal(error: &Error) -> Option<Failure> {
         "server gave http response",
     ]) {
         Cause::ImageRefused
-    } else if has(&[
-        "minimum memory",
-        "memory limit",
-        "cpus",
-        "range of cpus",
-        "numerical result out of range",
-    ]) {
-        Cause::Unschedulable
     } else {
         return None;
     };
-    Some(failure(cause, message.trim()))
+    Some(failure(cause, message))
 }
 
 /// A part of a line of a log, whose time the engine wrote before it; gives the lines that are whole with it.
@@ -147,11 +165,35 @@ mod tests {
                 "write /var/tmp/x: no space left on device",
                 Some(Cause::Disk),
             ),
+            (
+                "choosing an image from manifest list docker://a/b:1: no image found in image index for architecture amd64, variant \"\", OS linux",
+                Some(Cause::ImageMissing),
+            ),
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                None,
+            ),
             ("something else", None),
         ];
         for (message, cause) in table {
             assert_eq!(answered(message), cause, "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_container_is_not_about_its_image() {
+        let answered = |message: &str| {
+            let error = Error::DockerResponseServerError {
+                status_code: 500,
+                message: message.to_owned(),
+            };
+            not_started(&error).map(|failure| failure.cause)
+        };
+        let denied = r#"runc: exec: "/.mkys/init": permission denied: OCI permission denied"#;
+        assert_eq!(answered(denied), None);
+        assert_eq!(answered("a: no such image"), Some(Cause::ImageMissing));
+        let full = "mkdir /x: no space left on device";
+        assert_eq!(answered(full), Some(Cause::Disk));
     }
 
     #[test]

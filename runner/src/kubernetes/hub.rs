@@ -12,8 +12,10 @@ use super::{clock, names, triage};
 use crate::executor::Seen;
 use crate::kept::KeptInputs;
 use crate::plan::Plan;
+use crate::said;
 use crate::spec::RunName;
 use crate::state::Observation;
+use crate::verdict::{Cause, Failure};
 use crate::watchers::Watchers;
 
 /// The runs of an owner.
@@ -43,6 +45,8 @@ struct Entry {
     started: Option<Timestamp>,
     seen: Option<Observation>,
     ended: bool,
+    /// Somebody cancelled it, who is not its owner; it is not known before it is looked for.
+    cancelled: Option<bool>,
     /// The version at which its pod was seen to be gone.
     went: Option<String>,
     /// Somebody gives it its inputs.
@@ -92,6 +96,7 @@ impl Hub {
             started: None,
             seen: None,
             ended: false,
+            cancelled: None,
             went: None,
             fed: false,
         };
@@ -240,6 +245,22 @@ impl Hub {
         self.went.send_replace(());
     }
 
+    /// Whether it is not known of a run whose pod is being deleted why that is.
+    pub(super) fn wonders(&self, pod: &Pod) -> Option<RunName> {
+        pod.metadata.deletion_timestamp.as_ref()?;
+        let run = names::run_of(&pod.metadata)?;
+        let runs = self.runs();
+        let entry = runs.entries.get(&run)?;
+        (!entry.ended && entry.cancelled.is_none()).then_some(run)
+    }
+
+    /// A run is being deleted, and it is known whether somebody cancelled it.
+    pub(super) fn is_cancelled(&self, run: &RunName, cancelled: bool) {
+        if let Some(entry) = self.runs().entries.get_mut(run) {
+            entry.cancelled = Some(cancelled);
+        }
+    }
+
     /// A run's pod, as far as it is there.
     pub(super) fn pod_of(&self, run: &RunName) -> Option<Pod> {
         self.runs().pods.get(run).cloned()
@@ -295,6 +316,16 @@ impl Runs {
     }
 
     fn see_unless_ended(&mut self, run: &RunName, observation: Observation) {
+        let cancelled = self.entries.get(run).and_then(|entry| entry.cancelled);
+        let observation = match observation {
+            Observation::Failed(failure)
+                if failure.cause == Cause::Evicted && cancelled == Some(true) =>
+            {
+                let words = said::CANCELLED_BY_OTHERS;
+                Observation::Failed(Failure::new(Cause::Cancelled, words))
+            }
+            other => other,
+        };
         if self.entries.get(run).is_some_and(|entry| !entry.ended) {
             self.see(run, observation);
         }

@@ -3,8 +3,10 @@
 use futures_util::stream::BoxStream;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
+
+use serde_json::json;
 
 use super::settings::{Place, unreachable};
 use super::{KubernetesError, logs, names, plan_of, unless_absent, within};
@@ -117,14 +119,22 @@ impl Inspector {
         )
     }
 
-    /// Deletes a run's job, as an operator would; its owner says that somebody did. One that is gone already is no error.
+    /// Cancels a run by deleting its job; its owner says that somebody did. One that is gone already is no error.
     ///
     /// # Errors
     ///
     /// When the cluster does not answer, or does not let its caller do that.
     pub async fn stop(&self, run: &Listed) -> Result<(), ExecutorError> {
         let name = names::job_name(&run.owner, &run.plan.name);
-        let deleted = within(self.jobs.delete(&name, &DeleteParams::background())).await;
+        let note = json!({ "metadata": { "annotations": { names::CANCELLED: "yes" } } });
+        let (parameters, note) = (PatchParams::default(), Patch::Merge(note));
+        let noted = self.jobs.patch(&name, &parameters, &note);
+        // who may delete it and not change it deletes it all the same
+        if let Err(error) = within(noted).await {
+            tracing::debug!(job = name, %error, "why it is deleted is not noted");
+        }
+        // it stays until its pod is gone, so that its owner finds why
+        let deleted = within(self.jobs.delete(&name, &DeleteParams::foreground())).await;
         unless_absent(deleted).map_err(|error| self.error(format!("delete job {name}"), error))
     }
 }

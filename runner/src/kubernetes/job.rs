@@ -1,6 +1,7 @@
 //! What Kubernetes is asked to create for a run. Pure.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
@@ -19,6 +20,8 @@ use crate::spec::{Container, Resources};
 pub(super) const RUN: &str = "run";
 /// The container that waits for inputs before it.
 pub(super) const INPUTS: &str = "inputs";
+/// The container that sees to it that its network is closed before it, where nothing waits for inputs.
+pub(super) const NETWORK: &str = "network";
 /// The container that keeps results beside it.
 pub(super) const RESULTS: &str = "results";
 /// What these two start.
@@ -26,6 +29,9 @@ pub(super) const KEEPER: &str = "/mkys-keeper";
 
 const FILES: &str = "files";
 const TMP: &str = "tmp";
+const SHM: &str = "shm";
+/// Where a node finds a container's last words.
+const FROM_LOG: &str = "FallbackToLogsOnError";
 /// Where a secret's files are.
 const SECRETS: &str = "/mkys/secrets";
 /// A keeper takes little: so many MiB are there for it whatever else is.
@@ -33,8 +39,12 @@ const KEEPER_MIB: u64 = 32;
 /// Beside what the run's limits say: its owner ends it in time, this is for the case that it does not.
 const BESIDE_LIMITS_S: i64 = 60;
 
-/// The job of a run.
-pub(super) fn create(settings: &KubernetesSettings, plan: &Plan) -> Result<Job, serde_json::Error> {
+/// The job of a run that is not to reach any of `closed` unless it may reach out.
+pub(super) fn create(
+    settings: &KubernetesSettings,
+    plan: &Plan,
+    closed: &[SocketAddr],
+) -> Result<Job, serde_json::Error> {
     let mut labels = names::labels(&settings.owner, plan);
     if let Work::Session { .. } = plan.work {
         labels.insert(names::EDGE.to_owned(), names::edge(&settings.edge));
@@ -44,7 +54,7 @@ pub(super) fn create(settings: &KubernetesSettings, plan: &Plan) -> Result<Job, 
             labels: Some(labels.clone()),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(settings, plan)),
+        spec: Some(pod(settings, plan, closed)),
     };
     if let Some(queue) = &plan.container.placement.queue {
         labels.insert(names::QUEUE.to_owned(), queue.clone());
@@ -75,7 +85,7 @@ pub(super) fn create(settings: &KubernetesSettings, plan: &Plan) -> Result<Job, 
     })
 }
 
-fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
+fn pod(settings: &KubernetesSettings, plan: &Plan, closed: &[SocketAddr]) -> PodSpec {
     let container = &plan.container;
     let placement = &container.placement;
     let limits = &plan.limits;
@@ -95,7 +105,9 @@ fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
         ..Toleration::default()
     });
     let selector = placement.node_selector.clone();
-    let (mut inputs, mut containers) = (None, vec![run(plan)]);
+    let mut containers = vec![run(plan)];
+    // whatever the run is, it does not begin where there is no keeper
+    let mut before = keeper(settings, NETWORK, "pass", KEEPER_MIB);
     if let Work::Computation {
         inputs: given,
         results,
@@ -104,10 +116,16 @@ fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
         // files in memory are counted to the container that writes them
         let length: u64 = given.values().map(|content| content.length).sum();
         let mib = KEEPER_MIB + length.div_ceil(1024 * 1024);
-        inputs = (!given.is_empty()).then(|| vec![keeper(settings, INPUTS, mib)]);
-        if !results.is_empty() {
-            containers.push(keeper(settings, RESULTS, KEEPER_MIB));
+        if !given.is_empty() {
+            before = keeper(settings, INPUTS, "wait", mib);
         }
+        if !results.is_empty() {
+            containers.push(keeper(settings, RESULTS, "wait", KEEPER_MIB));
+        }
+    }
+    if !container.egress {
+        let closed = closed.iter().map(ToString::to_string);
+        before.command.get_or_insert_default().extend(closed);
     }
     PodSpec {
         restart_policy: Some("Never".to_owned()),
@@ -131,7 +149,7 @@ fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
         node_selector: (!selector.is_empty()).then_some(selector),
         tolerations: (!placement.tolerations.is_empty()).then(|| tolerations.collect()),
         volumes: Some(volumes(container)),
-        init_containers: inputs,
+        init_containers: Some(vec![before]),
         containers,
         ..PodSpec::default()
     }
@@ -139,26 +157,23 @@ fn pod(settings: &KubernetesSettings, plan: &Plan) -> PodSpec {
 
 fn run(plan: &Plan) -> Box {
     let container = &plan.container;
-    let mut env: Vec<EnvVar> = container
-        .env
-        .iter()
-        .map(|(name, value)| variable(name.as_str(), literal(value)))
-        .collect();
-    env.push(variable("MKYS_RUN", plan.name.to_string()));
+    let env = plan.environment().into_iter();
+    let env = env.map(|(name, value)| variable(name, literal(&value)));
     let mut ports = None;
-    if let Work::Session { base, port, .. } = &plan.work {
-        env.push(variable("MKYS_PATH", literal(base)));
+    if let Work::Session { port, .. } = &plan.work {
         ports = Some(vec![ContainerPort {
             container_port: i32::from(*port),
             ..ContainerPort::default()
         }]);
     }
     let mut mounts = files();
-    mounts.push(VolumeMount {
-        name: TMP.to_owned(),
-        mount_path: "/tmp".to_owned(),
-        ..VolumeMount::default()
-    });
+    for (name, place) in [(TMP, "/tmp"), (SHM, "/dev/shm")] {
+        mounts.push(VolumeMount {
+            name: name.to_owned(),
+            mount_path: place.to_owned(),
+            ..VolumeMount::default()
+        });
+    }
     for (number, secret) in container.secrets.iter().enumerate() {
         mounts.push(VolumeMount {
             name: secret_volume(number),
@@ -172,16 +187,18 @@ fn run(plan: &Plan) -> Box {
         name: RUN.to_owned(),
         image: Some(container.image.to_string()),
         command: (!command.is_empty()).then_some(command),
-        env: Some(env),
+        env: Some(env.collect()),
         ports,
         resources: Some(resources(&container.resources)),
         security_context: Some(restricted()),
         volume_mounts: Some(mounts),
+        // what the container's runtime says of a command that it can't execute is in the log alone
+        termination_message_policy: Some(FROM_LOG.to_owned()),
         ..Box::default()
     }
 }
 
-fn keeper(settings: &KubernetesSettings, name: &str, memory_mib: u64) -> Box {
+fn keeper(settings: &KubernetesSettings, name: &str, action: &str, memory_mib: u64) -> Box {
     let memory = format!("{memory_mib}Mi");
     let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, Quantity> {
         let pairs = pairs.iter();
@@ -192,7 +209,7 @@ fn keeper(settings: &KubernetesSettings, name: &str, memory_mib: u64) -> Box {
     Box {
         name: name.to_owned(),
         image: Some(settings.keeper.to_string()),
-        command: Some([KEEPER, "wait"].map(str::to_owned).into()),
+        command: Some([KEEPER, action].map(str::to_owned).into()),
         resources: Some(ResourceRequirements {
             requests: Some(of(&[("cpu", "10m"), ("memory", &memory)])),
             limits: Some(of(&[("cpu", "500m"), ("memory", &memory)])),
@@ -200,6 +217,7 @@ fn keeper(settings: &KubernetesSettings, name: &str, memory_mib: u64) -> Box {
         }),
         security_context: Some(restricted()),
         volume_mounts: Some(files()),
+        termination_message_policy: Some(FROM_LOG.to_owned()),
         ..Box::default()
     }
 }
@@ -216,17 +234,22 @@ fn files() -> Vec<VolumeMount> {
 }
 
 fn volumes(container: &Container) -> Vec<Volume> {
-    let size = format!("{}Mi", container.resources.files_mib);
+    let resources = &container.resources;
+    let sizes = [
+        (FILES, resources.files_mib),
+        (TMP, resources.files_mib),
+        (SHM, resources.memory_mib),
+    ];
     // in memory, where the limit is the kernel's: one of a disk is looked after now and then, and ends the pod
-    let empty = |name: &str| Volume {
+    let empty = |(name, mib): (&str, u32)| Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
             medium: Some("Memory".to_owned()),
-            size_limit: Some(Quantity(size.clone())),
+            size_limit: Some(Quantity(format!("{mib}Mi"))),
         }),
         ..Volume::default()
     };
-    let mut volumes = vec![empty(FILES), empty(TMP)];
+    let mut volumes: Vec<_> = sizes.map(empty).into();
     for (number, secret) in container.secrets.iter().enumerate() {
         volumes.push(Volume {
             name: secret_volume(number),

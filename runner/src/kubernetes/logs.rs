@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use futures_util::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::{job, within};
 use crate::executor::ExecutorError;
-use crate::log::{LONGEST, LogLine, LogPlace, Reading, timed};
+use crate::log::{LONGEST, LogLine, LogPlace, MISSING, Reading, timed};
 
 /// Before a log that ended is taken up again.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// Before the log of a container that has ended is read again: a node may still be writing what was in its pipes.
+const SETTLES: Duration = Duration::from_millis(200);
+/// How often such a log brings nothing new before it is whole.
+const SETTLED: u32 = 2;
 
 /// What a container wrote after a place in its log. `seen` gives its pod where a watch shows it: the cluster need not be asked for it then.
 pub(super) fn read(
@@ -36,6 +41,7 @@ pub(super) fn read(
         of,
         follow,
         place: from,
+        unchanged: 0,
     };
     stream::unfold((log, Reached::Before), next)
         .flatten()
@@ -51,14 +57,26 @@ struct Log {
     of: String,
     follow: bool,
     place: Option<LogPlace>,
+    /// How often it brought nothing new after its container had ended.
+    unchanged: u32,
 }
 
 /// How far reading has come.
 enum Reached {
     Before,
     /// The lines that come next are of one stream; this is how it is known where it ends.
-    After(tokio::sync::watch::Receiver<Option<LogPlace>>, bool),
+    After(tokio::sync::watch::Receiver<Option<LogPlace>>, Next),
     End,
+}
+
+/// What comes after a stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// More may be written.
+    More,
+    /// The container has ended: what it wrote may not all be there yet.
+    Rest,
+    Nothing,
 }
 
 type Lines = BoxStream<'static, Result<LogLine, ExecutorError>>;
@@ -67,20 +85,26 @@ type Lines = BoxStream<'static, Result<LogLine, ExecutorError>>;
 async fn next((mut log, reached): (Log, Reached)) -> Option<(Lines, (Log, Reached))> {
     match reached {
         Reached::Before => {}
-        Reached::After(place, goes_on) => {
-            log.place = (*place.borrow()).or(log.place);
-            if !goes_on {
-                return None;
+        Reached::After(place, next) => {
+            let reached = (*place.borrow()).or(log.place);
+            let is_new = reached != log.place;
+            log.place = reached;
+            match next {
+                Next::Nothing => return None,
+                Next::More => tokio::time::sleep(PAUSE).await,
+                Next::Rest => {
+                    log.unchanged = if is_new { 0 } else { log.unchanged + 1 };
+                    if log.unchanged >= SETTLED {
+                        return None;
+                    }
+                    tokio::time::sleep(SETTLES).await;
+                }
             }
-            tokio::time::sleep(PAUSE).await;
         }
         Reached::End => return None,
     }
     match log.stretch().await {
-        Ok(Some((lines, place, goes_on))) => {
-            let reached = Reached::After(place, goes_on && log.follow);
-            Some((lines, (log, reached)))
-        }
+        Ok(Some((lines, place, next))) => Some((lines, (log, Reached::After(place, next)))),
         Ok(None) => None,
         Err(source) => {
             let error = ExecutorError {
@@ -97,7 +121,7 @@ impl Log {
     /// The lines that are there, whether more may come after them, and where they end; `None` when there is no pod.
     async fn stretch(
         &self,
-    ) -> Result<Option<(Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, bool)>, kube::Error>
+    ) -> Result<Option<(Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, Next)>, kube::Error>
     {
         let pod = match (self.seen)() {
             Some(pod) => pod,
@@ -113,10 +137,17 @@ impl Log {
         let Some(is_over) = is_over(&pod) else {
             // nothing was started that could have written
             return match self.follow {
-                true => Ok(Some(self.nothing(true))),
+                true => Ok(Some(self.nothing(Next::More))),
                 false => Ok(None),
             };
         };
+        let next = match (is_over, self.follow) {
+            (true, _) => Next::Rest,
+            (false, true) => Next::More,
+            (false, false) => Next::Nothing,
+        };
+        // what has no end is given at last: before that it is read again from its beginning
+        let is_last = next == Next::Nothing || self.unchanged + 1 >= SETTLED;
         let parameters = LogParams {
             container: Some(job::RUN.to_owned()),
             follow: self.follow && !is_over,
@@ -132,14 +163,17 @@ impl Log {
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
             // its container is being made
             Err(kube::Error::Api(status)) if status.code == 400 => {
-                return Ok(Some(self.nothing(!is_over)));
+                return Ok(Some(self.nothing(next)));
             }
             Err(error) => return Err(error),
         };
         let (reached, place) = tokio::sync::watch::channel(None);
         let executor = self.executor.clone();
         let action = format!("give the log of {}", pod.name_any());
-        let lines = lines(opened, self.place).map(move |line| match line {
+        // a node that begins a new file has thrown away nothing yet that is read live
+        let tells_lost = next == Next::Rest && self.unchanged == 0;
+        let lines = lines(opened, self.place, is_last, tells_lost);
+        let lines = lines.map(move |line| match line {
             Ok(line) => {
                 reached.send_replace(Some(line.place));
                 Ok(line)
@@ -150,20 +184,48 @@ impl Log {
                 source: error.into(),
             }),
         });
-        Ok(Some((lines.boxed(), place, !is_over)))
+        Ok(Some((lines.boxed(), place, next)))
     }
 
-    fn nothing(
-        &self,
-        goes_on: bool,
-    ) -> (Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, bool) {
+    fn nothing(&self, next: Next) -> (Lines, tokio::sync::watch::Receiver<Option<LogPlace>>, Next) {
         let (_, place) = tokio::sync::watch::channel(self.place);
-        (stream::empty().boxed(), place, goes_on)
+        (stream::empty().boxed(), place, next)
+    }
+}
+
+/// The last lines that a container wrote.
+pub(super) async fn last(
+    pods: &Api<Pod>,
+    pod: &Pod,
+    most: usize,
+) -> Result<Vec<LogLine>, Box<dyn std::error::Error + Send + Sync>> {
+    if is_over(pod).is_none() {
+        return Ok(Vec::new());
+    }
+    let parameters = LogParams {
+        container: Some(job::RUN.to_owned()),
+        timestamps: true,
+        tail_lines: i64::try_from(most).ok(),
+        ..LogParams::default()
+    };
+    let mut before = None;
+    loop {
+        let read = match within(pods.log_stream(&pod.name_any(), &parameters)).await {
+            Ok(opened) => lines(opened, None, true, false).try_collect().await?,
+            Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        // of one that has not ended there is no last line
+        if is_over(pod) == Some(false) || before.as_ref() == Some(&read) {
+            return Ok(read);
+        }
+        before = Some(read);
+        tokio::time::sleep(SETTLES).await;
     }
 }
 
 /// Whether a run's container writes no more; `None` if it was not started.
-fn is_over(pod: &Pod) -> Option<bool> {
+pub(super) fn is_over(pod: &Pod) -> Option<bool> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     let run = statuses.iter().find(|status| status.name == job::RUN)?;
     let state = run.state.as_ref()?;
@@ -177,17 +239,26 @@ fn is_over(pod: &Pod) -> Option<bool> {
 fn lines(
     opened: impl AsyncBufRead + Send + 'static,
     from: Option<LogPlace>,
+    is_last: bool,
+    tells_lost: bool,
 ) -> impl Stream<Item = std::io::Result<LogLine>> {
     let state = Opened {
         stream: Box::pin(opened),
         reading: Reading::from(from),
         bytes: Vec::new(),
         goes_on: false,
+        is_last,
+        tells_lost,
     };
     let lines = stream::unfold(Some(state), |state| async {
         let mut state = state?;
         Some(match state.next().await {
             Ok(Some(lines)) => (Ok(lines), Some(state)),
+            Ok(None) if state.tells_lost && state.reading.has_lost() => {
+                (Err(std::io::Error::other(MISSING)), None)
+            }
+            // a live log may be cut off anywhere: what is not whole is read again from its place
+            Ok(None) if !state.is_last => (Ok(Vec::new()), None),
             Ok(None) => (Ok(state.rest()), None),
             Err(error) => (Err(error), None),
         })
@@ -206,6 +277,10 @@ struct Opened<R> {
     bytes: Vec<u8>,
     /// Whether a line was begun, so that what comes next has no time.
     goes_on: bool,
+    /// Whether nothing reads on from where it ends.
+    is_last: bool,
+    /// Whether lines that are missing after its beginning are told.
+    tells_lost: bool,
 }
 
 impl<R: AsyncBufRead> Opened<R> {
@@ -254,14 +329,39 @@ fn whole(bytes: &[u8]) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at once")]
 mod tests {
-    use futures_util::TryStreamExt;
     use futures_util::io::Cursor;
 
     use super::*;
 
     async fn read(log: &str, from: Option<LogPlace>) -> Vec<LogLine> {
         let log = Cursor::new(log.to_owned());
-        lines(log, from).try_collect().await.unwrap()
+        lines(log, from, true, false).try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_live_log_that_is_cut_off_ends_with_its_last_whole_line() {
+        let time = "2026-11-25T09:00:00.5Z";
+        let log = Cursor::new(format!("{time} whole\n{time} cut o"));
+        let all: Vec<_> = lines(log, None, false, false).try_collect().await.unwrap();
+        let texts: Vec<_> = all.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["whole"]);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_was_thrown_away_is_told() {
+        let place = Some(LogPlace {
+            at: "2026-11-25T09:00:00.5Z".parse().unwrap(),
+            lines: 1,
+        });
+        let read = async |log: &str| -> std::io::Result<Vec<LogLine>> {
+            let log = Cursor::new(log.to_owned());
+            lines(log, place, false, true).try_collect().await
+        };
+        let there = "2026-11-25T09:00:00.5Z one\n2026-11-25T09:00:07Z two\n";
+        assert_eq!(read(there).await.unwrap().len(), 1);
+        for log in ["", "2026-11-25T09:00:07Z two\n"] {
+            assert!(read(log).await.is_err(), "{log:?}");
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) const EGRESS: &str = "mkys.univ-lille.fr/egress";
 pub(super) const EDGE: &str = "mkys.univ-lille.fr/edge";
 /// An annotation: what the run does.
 pub(super) const PLAN: &str = "mkys.univ-lille.fr/plan";
+/// An annotation: somebody cancelled it.
+pub(super) const CANCELLED: &str = "mkys.univ-lille.fr/cancelled";
 pub(super) const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 
 pub(super) const SESSION: &str = "session";

@@ -10,6 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Patch, PatchParams};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::Status;
 use kube::{Api, Client, Config, ResourceExt};
 use serde::Deserialize;
 
@@ -90,6 +91,14 @@ pub enum KubernetesError {
         /// Its reason.
         source: Box<kube::Error>,
     },
+    /// It does not know who asks: the kubeconfig's token or certificate is over, or is another cluster's.
+    #[error("Kubernetes at {cluster} refuses the credential of the kubeconfig")]
+    Credential {
+        /// Its API server.
+        cluster: String,
+        /// Its reason.
+        source: Box<kube::Error>,
+    },
     /// There are rights missing.
     #[error("rights are missing in namespace {namespace}: {}", missing.join(", "))]
     Rights {
@@ -152,9 +161,14 @@ impl Place {
 
 /// What an error is when nobody answers there.
 pub(super) fn unreachable(cluster: &str) -> impl Fn(kube::Error) -> KubernetesError {
-    move |source| KubernetesError::Unreachable {
-        cluster: cluster.to_owned(),
-        source: Box::new(source),
+    move |source| {
+        let is_refused =
+            matches!(&source, kube::Error::Api(status) if [401, 403].contains(&status.code));
+        let (cluster, source) = (cluster.to_owned(), Box::new(source));
+        match is_refused {
+            true => KubernetesError::Credential { cluster, source },
+            false => KubernetesError::Unreachable { cluster, source },
+        }
     }
 }
 
@@ -176,7 +190,15 @@ pub(super) async fn ask(client: &Client) -> Result<(String, Timestamp), kube::Er
         .send(request.map_err(kube::Error::HttpError)?)
         .await?;
     let said = said(&answer);
+    let status = answer.status();
     let body = answer.into_body().collect_bytes().await?;
+    if matches!(status.as_u16(), 401 | 403) {
+        let refused = serde_json::from_slice::<Status>(&body).unwrap_or_default();
+        return Err(kube::Error::Api(Box::new(Status {
+            code: status.as_u16(),
+            ..refused
+        })));
+    }
     // what says something else is no API server that is up
     let version: Version =
         serde_json::from_slice(&body).map_err(|error| kube::Error::Service(error.into()))?;

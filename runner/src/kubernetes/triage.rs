@@ -7,8 +7,10 @@ use k8s_openapi::api::core::v1::{
     PodStatus,
 };
 use kube::core::Status;
+use mkys_init::Unstartable;
 
 use super::{clock, job};
+use crate::said;
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use crate::words::is_full;
@@ -40,23 +42,16 @@ pub(super) fn observe(pod: &Pod) -> Observation {
             .map_or(Timestamp::MIN, clock::at);
         return Observation::Running { since };
     }
-    if let Some(inputs) = state(&status.init_container_statuses, job::INPUTS) {
-        if let Some(failed) = inputs
-            .terminated
-            .as_ref()
-            .filter(|ended| ended.exit_code != 0)
-        {
-            let words = format!("its inputs were not put in place: {}", words_of(failed));
-            let is_nodes = failed.reason.as_deref() != Some("Error");
-            let cause = if is_nodes {
-                Cause::NodeLost
-            } else {
-                Cause::Files
-            };
-            return Observation::Failed(Failure::new(cause, words));
+    for (name, waits_for) in BEFORE {
+        let Some(before) = state(&status.init_container_statuses, name) else {
+            continue;
+        };
+        let failed = before.terminated.as_ref();
+        if let Some(failed) = failed.filter(|ended| ended.exit_code != 0) {
+            return Observation::Failed(not_begun(failed));
         }
-        if inputs.running.is_some() {
-            return waiting(Cause::Files, "it waits for its inputs");
+        if before.running.is_some() {
+            return waiting(Cause::Files, waits_for);
         }
     }
     let all = [&status.init_container_statuses, &status.container_statuses];
@@ -77,6 +72,33 @@ pub(super) fn observe(pod: &Pod) -> Observation {
         Cause::Unschedulable,
         format!("node {} has not started it", node.unwrap_or("(none yet)")),
     )
+}
+
+/// The containers before a run's own, and what it waits for while they run.
+const BEFORE: [(&str, &str); 2] = [
+    (job::INPUTS, "it waits for its inputs"),
+    (job::NETWORK, "it waits until its network is closed"),
+];
+
+/// Why what is to come before a run's command did not end well.
+fn not_begun(failed: &ContainerStateTerminated) -> Failure {
+    let words = words_of(failed);
+    match (failed.exit_code, failed.reason.as_deref()) {
+        (OPEN, _) => Failure::new(Cause::Network, format!("{}: {words}", said::OPEN_NETWORK)),
+        (_, Some("Error")) => {
+            let words = format!("its inputs were not put in place: {words}");
+            Failure::new(Cause::Files, words)
+        }
+        // no node can help that: it is what KubernetesSettings::keeper names
+        (_, Some("StartError" | "ContainerCannotRun")) if is_commands(&words) => {
+            let words = format!("the keeper's image is not that of mkys-keeper: {words}");
+            Failure::new(Cause::Executor, words)
+        }
+        _ => {
+            let words = format!("its inputs were not put in place: {words}");
+            Failure::new(Cause::NodeLost, words)
+        }
+    }
 }
 
 /// What is seen of a run whose pod is gone, by what was last in it.
@@ -108,7 +130,7 @@ pub(super) fn ended(job: &Job) -> Option<Observation> {
     let message = failed.message.clone().unwrap_or_default();
     Some(match failed.reason.as_deref() {
         Some("DeadlineExceeded") => {
-            let words = format!("nobody renewed its lease: {message}");
+            let words = format!("{}: {message}", said::LEASE);
             Observation::Failed(Failure::new(Cause::Cancelled, words))
         }
         _ => Observation::Missing { words: message },
@@ -173,8 +195,7 @@ fn taken_away(
         "Evicted" => return failed(Cause::Evicted, message),
         "NodeLost" => return failed(Cause::NodeLost, message),
         "DeadlineExceeded" => {
-            let words = "it ran for longer than it may, and its owner did not end it";
-            return failed(Cause::Deadline, words);
+            return failed(Cause::Deadline, said::BEYOND_ITS_LIMIT);
         }
         // the node found that it does not fit after all
         reason if reason.starts_with("OutOf") || REFUSED_BY_NODE.contains(&reason) => {
@@ -211,13 +232,17 @@ const REFUSED_BY_NODE: [&str; 4] = [
 
 fn exited(ended: &ContainerStateTerminated) -> Observation {
     let failed = |cause, words: String| Observation::Failed(Failure::new(cause, words));
+    let killed = ended.reason.as_deref() == Some("OOMKilled");
     match ended.reason.as_deref() {
-        Some("OOMKilled") => failed(
-            Cause::OutOfMemory,
-            "the kernel killed it: it took more memory than resources.memory_mib".to_owned(),
-        ),
+        // a node says so as well of one that went on without a process of its own
+        Some("OOMKilled") if ended.exit_code == KILLED => {
+            failed(Cause::OutOfMemory, said::OUT_OF_MEMORY.to_owned())
+        }
         Some("StartError" | "ContainerCannotRun") => {
             let words = words_of(ended);
+            if let Some(words) = unstartable(&words) {
+                return failed(Cause::CommandMissing, words);
+            }
             let cause = if is_commands(&words) {
                 Cause::CommandMissing
             } else if is_full(&words) {
@@ -234,15 +259,58 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
         Some("ContainerStatusUnknown") => Observation::Missing {
             words: words_of(ended),
         },
-        _ => Observation::Exited {
-            code: ended.exit_code,
-            words: crate::verdict::signal(ended.exit_code)
-                .unwrap_or_default()
-                .to_owned(),
+        _ => match not_executed(ended) {
+            Some(words) => failed(Cause::CommandMissing, words),
+            None => Observation::Exited {
+                code: ended.exit_code,
+                words: said::of_exit(ended.exit_code, killed),
+            },
         },
     }
 }
 
+/// The exit code of what was ended by SIGKILL.
+const KILLED: i32 = 137;
+/// That of a keeper that found its network open.
+const OPEN: i32 = mkys_init::OPEN_NETWORK;
+
+/// The words of a command that its container's runtime could not execute after all: it says so in the container's log, and ends with 1
+/// (<https://github.com/opencontainers/runc/blob/main/libcontainer/standard_init_linux.go>).
+fn not_executed(ended: &ContainerStateTerminated) -> Option<String> {
+    let said = ended.message.as_deref()?.trim();
+    let (program, reason) = said.strip_prefix("exec ")?.rsplit_once(": ")?;
+    let is_alone = !said.contains('\n') && [1, 255].contains(&ended.exit_code);
+    let why = match reason {
+        "exec format error" => Unstartable::Format,
+        "no such file or directory" => Unstartable::Interpreter,
+        "permission denied" => Unstartable::Denied,
+        _ => return None,
+    };
+    is_alone.then(|| why.of(program))
+}
+
+/// The words of a command that can't be started, as on any executor, by those of the container's runtime.
+fn unstartable(message: &str) -> Option<String> {
+    let (_, said) = message.split_once("exec: \"")?;
+    let (program, reason) = said.split_once("\": ")?;
+    let why = if reason.contains("executable file not found")
+        || reason.contains("stat ") && reason.contains("no such file or directory")
+    {
+        Unstartable::Missing
+    } else if reason.contains("permission denied") {
+        Unstartable::Denied
+    } else if reason.contains("exec format error") {
+        Unstartable::Format
+    } else if reason.contains("no such file or directory") {
+        Unstartable::Interpreter
+    } else {
+        return None;
+    };
+    Some(why.of(program))
+}
+
+/// What containerd says of an image without a command, for which none was given.
+const NO_COMMAND: &str = "no command specified";
 /// What a node says when the command itself can't be started; anything else is the node's own trouble.
 const COMMAND_WORDS: [&str; 4] = [
     "executable file not found",
@@ -281,8 +349,16 @@ fn image_trouble(image: &str, waiting: &ContainerStateWaiting) -> Option<Observa
             }
         }
         "CreateContainerConfigError" if is_secret_missing(message) => failed(Cause::SecretMissing),
+        "CreateContainerError" | "RunContainerError" if message.contains(NO_COMMAND) => {
+            let failure = Failure::new(Cause::CommandMissing, said::NO_COMMAND);
+            Some(Observation::Failed(failure))
+        }
         "CreateContainerError" | "RunContainerError" if is_commands(message) => {
-            failed(Cause::CommandMissing)
+            let words = unstartable(message).unwrap_or_else(|| message.to_owned());
+            Some(Observation::Failed(Failure::new(
+                Cause::CommandMissing,
+                words,
+            )))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             Some(node_trouble(message))
@@ -318,6 +394,7 @@ fn image_cause(message: &str) -> Option<Cause> {
         "manifest unknown",
         "name unknown",
         "repository does not exist",
+        "no match for platform",
     ]) {
         Some(Cause::ImageMissing)
     } else if has(&[
@@ -412,6 +489,14 @@ mod tests {
             cause(ended(137, "OOMKilled", "")).0,
             Some(Cause::OutOfMemory)
         );
+        assert_eq!(ended(0, "OOMKilled", ""), exited(0, said::KILLED_A_PROCESS));
+        assert_eq!(ended(3, "OOMKilled", ""), exited(3, said::KILLED_A_PROCESS));
+        let said = "exec /bin/sh: exec format error\n";
+        let (found, words) = cause(ended(1, "Error", said));
+        assert_eq!(found, Some(Cause::CommandMissing));
+        assert_eq!(words, Unstartable::Format.of("/bin/sh"));
+        let own = "warning\nexec /bin/sh: exec format error\n";
+        assert_eq!(ended(1, "Error", own), exited(1, ""), "its own words");
         let (found, words) = cause(ended(
             128,
             "StartError",

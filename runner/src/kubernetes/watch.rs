@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::StreamExt;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event as Warning, Pod};
-use kube::Api;
 use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::{Api, ResourceExt};
 use tokio::task::JoinSet;
 
 use super::hub::Hub;
-use super::{keeper, names, triage};
+use super::{keeper, names, triage, within};
 use crate::plan::Plan;
 use crate::spec::Owner;
 
@@ -28,7 +29,7 @@ fn again() -> ExponentialBackoff {
 }
 
 /// Follows the owner's pods for as long as it is let, and gives runs their inputs when they want them.
-pub(super) async fn pods(api: Api<Pod>, owner: Owner, hub: Arc<Hub>) {
+pub(super) async fn pods(api: Api<Pod>, jobs: Api<Job>, owner: Owner, hub: Arc<Hub>) {
     let config = Config::default().labels(&names::of_owner(&owner));
     let mut events = pin!(watcher(api.clone(), config));
     // they end with this
@@ -77,6 +78,13 @@ pub(super) async fn pods(api: Api<Pod>, owner: Owner, hub: Arc<Hub>) {
                 continue;
             }
         };
+        if let Some(run) = hub.wonders(&pod) {
+            let job = within(jobs.get_metadata_opt(&names::job_name(&owner, &run))).await;
+            // one that nobody can be asked of was deleted, and that is all that is known
+            let job = job.ok().flatten();
+            let is_noted = job.is_some_and(|job| job.annotations().contains_key(names::CANCELLED));
+            hub.is_cancelled(&run, is_noted);
+        }
         let name = pod.metadata.name.clone().unwrap_or_default();
         if let Some(plan) = hub.pod(pod) {
             feed(&mut feeding, plan, name);

@@ -41,7 +41,12 @@ pub struct Computation {
     /// Its container.
     pub container: Container,
     /// Its inputs, by their paths below `/mkys/in`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "super::unique::deserialize"
+    )]
+    #[schemars(with = "BTreeMap<FilePath, Input>")]
     #[builder(default)]
     pub inputs: BTreeMap<FilePath, Input>,
     /// The paths of its results below `/mkys/out`. It is a success only if all of them are there.
@@ -54,6 +59,9 @@ pub struct Computation {
     #[builder(default = hour())]
     pub deadline: SignedDuration,
 }
+
+/// The most bytes of the names of all results.
+const LONGEST_NAMES: usize = 256 * 1024;
 
 fn hour() -> SignedDuration {
     SignedDuration::from_hours(1)
@@ -76,6 +84,13 @@ impl Computation {
         container.check()?;
         super::check_duration("deadline", *deadline)?;
         super::check_tree("inputs", inputs.keys())?;
+        // they are asked for in one message
+        let names: usize = results.iter().map(|path| path.as_str().len()).sum();
+        if names > LONGEST_NAMES {
+            let reason =
+                format!("their names have {names} bytes; together they may have {LONGEST_NAMES}");
+            return Err(SpecError::new("results", reason));
+        }
         super::check_tree("results", results)
     }
 }

@@ -20,6 +20,13 @@ impl Image {
         self.as_str().split_once('@').map(|(_, digest)| digest)
     }
 
+    /// Whether what it names is expected to change: a tag `latest`, or none, and no digest. Such an image is asked for at each run.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        let tag = repository_and_tag(self.as_str()).1;
+        self.digest().is_none() && tag.is_none_or(|tag| tag == "latest")
+    }
+
     /// The reference without its tag and digest.
     #[must_use]
     pub fn repository(&self) -> &str {

@@ -9,7 +9,7 @@ use super::SpecError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, bon::Builder)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
-    /// Thousandths of a processor; 1000 by default.
+    /// Thousandths of a processor, 10 at least; 1000 by default.
     #[builder(default = DEFAULT.cpu_millis)]
     pub cpu_millis: u32,
     /// Memory in MiB, with the files that the run has (inputs, results, `/tmp`) where these are held in memory; 512 by default.
@@ -59,6 +59,10 @@ const DEFAULT: Resources = Resources {
 /// Less than this, and not even a container's first process starts.
 const LEAST_MEMORY_MIB: u32 = 16;
 const LEAST_PROCESSES: u32 = 8;
+/// The least that the kernel shares out: a thousandth of a second in each tenth.
+const LEAST_CPU_MILLIS: u32 = 10;
+/// The most processes that Linux has numbers for (`PID_MAX_LIMIT`: proc_sys_kernel(5)), but for the first process and its threads.
+const MOST_PROCESSES: u32 = 4_194_000;
 
 impl Default for Resources {
     fn default() -> Self {
@@ -76,7 +80,7 @@ impl Resources {
             gpu,
         } = self;
         let least = [
-            ("resources.cpu_millis", *cpu_millis, 1),
+            ("resources.cpu_millis", *cpu_millis, LEAST_CPU_MILLIS),
             ("resources.memory_mib", *memory_mib, LEAST_MEMORY_MIB),
             ("resources.files_mib", *files_mib, 1),
             ("resources.processes", *processes, LEAST_PROCESSES),
@@ -93,6 +97,10 @@ impl Resources {
                     format!("{value} is less than the least, {least}"),
                 ));
             }
+        }
+        if *processes > MOST_PROCESSES {
+            let reason = format!("{processes} is more than the most, {MOST_PROCESSES}");
+            return Err(SpecError::new("resources.processes", reason));
         }
         let Some(gpu) = gpu else {
             return Ok(());

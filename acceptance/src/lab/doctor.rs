@@ -1,6 +1,6 @@
 //! `lab doctor`: what is wrong, a sentence each; changes nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 
 use super::leftovers::Leftovers;
@@ -70,27 +70,40 @@ pub fn doctor(lab: &Lab) -> Result<bool, Error> {
     Ok(found.is_empty())
 }
 
+/// How often one command must have failed to count as retried. A command may fail once or twice by itself, as where a router goes meanwhile.
+const RETRIED: usize = 4;
+
 /// Neutron's agents retry some commands without end and answer nothing else meanwhile, while the API lists them as alive: only their logs tell.
 fn retries(lab: &Lab, table: &Table) -> Vec<String> {
     let agents = table.services().map(|(unit, _)| &unit.name);
     let agents = agents.filter(|name| name.starts_with("neutron-") && name.ends_with("-agent"));
-    let failed = agents.filter_map(|name| {
+    let mut found = Vec::new();
+    for name in agents {
         let log = lab.place.log().join(format!("{name}.log"));
-        let text = fs::read(&log).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        let count = text.lines().filter(|line| is_failure(line)).count();
-        let last = text.lines().rfind(|line| is_failure(line))?;
-        Some(format!(
-            "{name} had {count} commands that failed, see {}; the last: {last}",
-            log.display()
-        ))
-    });
-    failed.collect()
+        let text = fs::read(&log).unwrap_or_default();
+        for (command, count) in retried(&String::from_utf8_lossy(&text)) {
+            let log = log.display();
+            found.push(format!(
+                "{name} had a command fail {count} times, see {log}: {command}"
+            ));
+        }
+    }
+    found
 }
 
-/// As `neutron/agent/linux/utils.py` logs a command that ended with an error.
-fn is_failure(line: &str) -> bool {
-    line.contains("Exit code: ") && !line.contains("Exit code: 0")
+/// The commands that failed again and again, by a log of `neutron/agent/linux/utils.py`.
+fn retried(log: &str) -> BTreeMap<&str, usize> {
+    let mut failed = BTreeMap::new();
+    for line in log.lines().filter(|line| line.contains(" ERROR ")) {
+        let command = line
+            .split_once("Exit code: ")
+            .and_then(|(_, rest)| rest.split_once("; Stdin"));
+        if let Some((command, _)) = command {
+            *failed.entry(command).or_default() += 1;
+        }
+    }
+    failed.retain(|_, count| *count >= RETRIED);
+    failed
 }
 
 #[cfg(test)]
@@ -98,9 +111,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_command_in_agent_log_is_found() {
-        let line = "2026-01-01 10:00:00.000 1 ERROR neutron.agent.linux.utils [-] Exit code: 4; Cmd: ['ebtables']";
-        assert!(is_failure(line));
-        assert!(!is_failure(&line.replace("code: 4", "code: 0")));
+    fn command_is_retried_from_its_fourth_failure_on() {
+        let line = |port: u32| {
+            format!(
+                "2026-01-01 10:00:00.000 1 ERROR neutron.agent.linux.utils [-] Exit code: 4; Cmd: ['ebtables', 'tap{port}']; Stdin: ; Stdout: ; Stderr: x\n"
+            )
+        };
+        let log: String = (0..3).map(|_| line(1)).chain([line(2)]).collect();
+        assert_eq!(retried(&log), BTreeMap::new());
+        let log = log + &line(1);
+        assert_eq!(
+            retried(&log),
+            BTreeMap::from([("4; Cmd: ['ebtables', 'tap1']", 4)])
+        );
     }
 }

@@ -224,6 +224,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn limit_left_out_gets_the_default_again() {
+        let (server, cloud) = mock::cloud().await;
+        let defaults = json!({ "quota_set": { "cores": 20, "ram": 51200 } });
+        let answer = ResponseTemplate::new(200).set_body_json(defaults);
+        let at = Mock::given(path("/compute/os-quota-sets/own/defaults"));
+        at.respond_with(answer).mount(&server).await;
+        let put = Mock::given(path("/compute/os-quota-sets/p"));
+        put.respond_with(ResponseTemplate::new(200))
+            .mount(&server)
+            .await;
+        let (before, wanted) = (
+            quota(json!({ "cores": 4, "ram": 1024 })),
+            quota(json!({ "ram": 1024 })),
+        );
+        release(&cloud.own(), "p", &before, &wanted).await.unwrap();
+        let requests = server.received_requests().await.unwrap();
+        let puts = requests.iter().filter(|one| one.method.as_str() == "PUT");
+        let bodies: Vec<Value> = puts.map(|one| one.body_json().unwrap()).collect();
+        assert_eq!(bodies, [json!({ "quota_set": { "cores": 20 } })]);
+    }
+
+    #[tokio::test]
     async fn limits_are_read_as_far_as_there_are_and_block_storage_need_not_be() {
         let (server, cloud) = mock::cloud().await;
         let answers = [

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
@@ -411,10 +411,11 @@ async fn submit<E: Executor>(
 ) -> Done {
     ending::keep_inputs(&shared.keep, &plan).await;
     let mut waits = again();
+    let mut forbidden = None;
     loop {
         match shared.executor.submit(&plan).await {
             Ok(()) => return Done::Submitted,
-            Err(error @ SubmitError::Executor(_)) => {
+            Err(error) if is_passing(&error, &mut forbidden, Instant::now()) => {
                 tell_why(&shared, &plan, &error);
                 tokio::select! {
                     () = pause(&mut waits, &error, &plan, "it can't be submitted") => {}
@@ -424,6 +425,22 @@ async fn submit<E: Executor>(
             }
             Err(error) => return refused(error),
         }
+    }
+}
+
+/// How long a want of rights must last to be believed: a kube-apiserver that has just started refuses everybody until it has loaded its
+/// RBAC rules.
+const RIGHTS_LOADED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether a submission that failed is to be tried again. `forbidden` is since when it has failed for want of rights.
+fn is_passing(error: &SubmitError, forbidden: &mut Option<Instant>, now: Instant) -> bool {
+    match error {
+        SubmitError::Executor(_) => true,
+        SubmitError::Refused(failure) if failure.cause == Cause::Forbidden => {
+            let since = *forbidden.get_or_insert(now);
+            now.duration_since(since) < RIGHTS_LOADED_WITHIN
+        }
+        _ => false,
     }
 }
 
@@ -561,5 +578,22 @@ async fn close<E: Executor>(shared: &Shared<E>, plan: &Plan) {
             return;
         }
         pause(&mut waits, &error, plan, "the way to it can't be closed").await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_rights_is_believed_once_it_lasts() {
+        let refused = |cause| SubmitError::Refused(Failure::new(cause, "no"));
+        let (start, mut since) = (Instant::now(), None);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(!is_passing(&refused(Cause::Quota), &mut since, start));
+        for (seconds, passing) in [(0, true), (4, true), (5, false)] {
+            let is = is_passing(&refused(Cause::Forbidden), &mut since, at(seconds));
+            assert_eq!(is, passing, "{seconds} s");
+        }
     }
 }

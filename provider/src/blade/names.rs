@@ -41,6 +41,11 @@ impl Names {
         self.lock().standing.insert(id.to_owned());
     }
 
+    /// Notes that a blade of the state is gone: what has its name now is in the way of a new one.
+    pub(super) fn forget(&self, id: &Id) {
+        self.lock().standing.remove(&id.to_string());
+    }
+
     /// Whether the state has a blade.
     pub(super) fn is_of_state(&self, id: &Id) -> bool {
         self.lock().standing.contains(&id.to_string())
@@ -70,6 +75,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn blade_that_is_gone_is_in_no_state() {
+        let (names, id) = (Names::default(), "p/a".parse().unwrap());
+        names.note("p/a");
+        assert!(names.is_of_state(&id));
+        names.forget(&id);
+        assert!(!names.is_of_state(&id));
+    }
 
     #[test]
     fn name_is_claimed_once_at_a_time() {

@@ -36,6 +36,7 @@ impl Blade {
         let is_made = wanted.project.is_some();
         let Some(Scope { session, project }) = scope::open(cloud, &id, is_made, &private).await?
         else {
+            self.names.forget(&id);
             slot.remove();
             return Ok(());
         };
@@ -56,6 +57,7 @@ impl Blade {
         }
         match named.blades() {
             None if !is_made => {
+                self.names.forget(&id);
                 slot.remove();
                 return Ok(());
             }

@@ -52,10 +52,7 @@ impl NetworkDrift {
         template: &Template,
     ) -> Result<Self, CloudError> {
         let resources = heat::resources(session, stack).await?;
-        let ids = resources
-            .iter()
-            .map(|one| (&*one.resource_name, &*one.physical_resource_id));
-        let ids = ids.filter(|(_, id)| !id.is_empty()).collect();
+        let ids = heat::ids(&resources);
         let things = Things {
             networks: network::details(session, "networks", project).await?,
             subnets: network::details(session, "subnets", project).await?,

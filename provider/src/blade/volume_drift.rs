@@ -39,10 +39,7 @@ impl VolumeDrift {
             return Ok(Self::default());
         }
         let resources = heat::resources(session, stack).await?;
-        let ids = resources
-            .iter()
-            .map(|one| (&*one.resource_name, &*one.physical_resource_id));
-        let ids = ids.filter(|(_, id)| !id.is_empty()).collect();
+        let ids = heat::ids(&resources);
         let volumes = volume::details(session).await?;
         Ok(compare(template, &ids, &volumes))
     }

@@ -47,10 +47,7 @@ pub(super) async fn look(
     template: &Template,
 ) -> Result<Ways, CloudError> {
     let resources = heat::resources(session, stack).await?;
-    let ids = resources
-        .iter()
-        .map(|one| (&*one.resource_name, &*one.physical_resource_id));
-    let ids = ids.filter(|(_, id)| !id.is_empty()).collect();
+    let ids = heat::ids(&resources);
     let ports = network::owned_ports(session, project).await?;
     let floating = network::floating_ips(session, project).await?;
     Ok(compare(template, &ids, &ports, &floating))

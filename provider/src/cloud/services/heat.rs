@@ -269,6 +269,13 @@ pub async fn resources(session: &Session, stack: &Stack) -> Result<Vec<StackReso
         .await
 }
 
+/// Ids of the things that resources stand for, by resource; without those that were never made.
+pub fn ids(resources: &[StackResource]) -> BTreeMap<&str, &str> {
+    let ids = resources.iter();
+    let ids = ids.map(|one| (&*one.resource_name, &*one.physical_resource_id));
+    ids.filter(|(_, id)| !id.is_empty()).collect()
+}
+
 /// Says of a resource that it is not as it should be: the next update replaces it, also by an unchanged template.
 pub async fn mark_unhealthy(
     session: &Session,

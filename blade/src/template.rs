@@ -147,6 +147,17 @@ impl Template {
         })
     }
 
+    /// The attachments of volumes: the server and the volume.
+    pub fn attachments(&self) -> impl Iterator<Item = (&str, &str)> {
+        let attachments = self.resources.iter();
+        let attachments = attachments.filter(|(_, one)| one.kind == ATTACHMENT_TYPE);
+        attachments.filter_map(|(resource, _)| {
+            let (volume, rest) = resource.strip_prefix("attachment-")?.split_once('_')?;
+            let (server, _) = rest.rsplit_once("_R")?;
+            Some((server, volume))
+        })
+    }
+
     /// Whether the template has any resource of this revision of a server.
     pub fn has_server(&self, server: &str, revision: &Revision) -> bool {
         let mut names = self.resources.keys();

@@ -4,11 +4,18 @@
 //! has projects, an edge and a folder of its own, and takes them away again. `MKYS_CLIS`, paths with
 //! colons between, says which CLIs: without it terraform on PATH and the built OpenTofu.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at once"
+)]
 
 mod any_version;
 mod bad_input;
 mod bad_route;
+#[path = "../trials/chance.rs"]
+mod chance;
 mod destroy;
 mod drift;
 mod edge;
@@ -24,6 +31,7 @@ mod pages;
 mod recreate;
 mod templates;
 mod tls;
+mod trials;
 mod unplanned;
 mod whole_story;
 mod world;

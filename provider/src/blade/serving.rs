@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use mkys_blade::{Compiled, PartName, Revision};
 
-use super::model::Model;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack};
 use crate::cloud::{CloudError, Session};
@@ -30,21 +29,21 @@ struct Standing {
 pub(super) struct Serving(Vec<Standing>);
 
 impl Serving {
-    /// Asks Nova; `revisions` are those that stood before, with the ids that `prior` has.
+    /// Asks Nova; `revisions` and `ids` are those that stood before.
     pub(super) async fn look(
         session: &Session,
         stack: &Stack,
         revisions: &BTreeMap<String, Revision>,
-        prior: &Model,
+        ids: &BTreeMap<PartName, String>,
     ) -> Self {
         // without Heat the servers before can be asked about all the same
         let now = heat::outputs(session, stack).await.ok().flatten();
         let mut all = Vec::new();
         for (name, revision) in revisions {
-            let before = prior.server_ids.known().and_then(|ids| ids.get(name));
-            let before = before.and_then(|id| id.as_str());
-            let output = PartName::try_from(name.as_str()).ok();
-            let output = output.map(|name| Compiled::server_output(&name));
+            let part = PartName::try_from(name.as_str()).ok();
+            let before = part.as_ref().and_then(|name| ids.get(name));
+            let before = before.map(String::as_str);
+            let output = part.as_ref().map(Compiled::server_output);
             let id = output.and_then(|name| now.as_ref()?.output(&name).map(str::to_owned));
             let id = id.or_else(|| before.map(str::to_owned)).unwrap_or_default();
             let status = match id.as_str() {

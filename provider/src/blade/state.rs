@@ -65,6 +65,14 @@ impl Private {
         servers.map(|(name, _)| name.to_string()).collect()
     }
 
+    /// Takes over which servers a template has, and which of them hold volumes. The state may not have it: an update that was cut off goes
+    /// on at Heat, and Heat may be at work while the CLI reads.
+    pub(crate) fn learn(&mut self, template: &Template) {
+        self.revisions = revisions_of(template);
+        let attached = template.attachments().map(|(server, _)| server.to_owned());
+        self.volumes.extend(attached);
+    }
+
     /// The revisions that stand already among those of a compiled definition: what they name was found when they were made.
     pub(crate) fn standing(&self, compiled: &Compiled) -> BTreeMap<PartName, Revision> {
         let standing = compiled.revisions.iter();
@@ -196,5 +204,35 @@ impl Model {
                 .iter()
                 .map(|(name, one)| (name.to_string(), one.as_str())),
         );
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at once")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn interrupted_replacement_that_heat_finished_stands() {
+        let template: Template = serde_json::from_value(json!({
+            "heat_template_version": "2018-08-31",
+            "resources": {
+                "server_db_Rnew": { "type": "OS::Nova::Server" },
+                "attachment-data_db_Rnew": { "type": "OS::Cinder::VolumeAttachment" },
+                "volume-data_db": { "type": "OS::Cinder::Volume" },
+            },
+            "outputs": { "server_db": { "value": { "get_resource": "server_db_Rnew" } } },
+        }))
+        .unwrap();
+        let mut private = Private {
+            revisions: [("db".to_owned(), Revision::from("old".to_owned()))].into(),
+            ..Private::default()
+        };
+        private.learn(&template);
+        let new = Revision::from("new".to_owned());
+        assert_eq!(private.revisions, [("db".to_owned(), new)].into());
+        assert_eq!(private.volumes, ["db".to_owned()].into());
     }
 }

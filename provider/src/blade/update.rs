@@ -11,6 +11,7 @@ use mkys_blade::update::{self, Kind, Replacement, Step, Strategy};
 use mkys_blade::{Blade as Definition, Compiled, PartName, Revision, Template};
 use mkys_plugin::{Context, Diagnostic, Diagnostics, Slot};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::create::{minutes_until, valid};
 use super::model::Model;
@@ -42,6 +43,7 @@ struct Change<'a> {
     prior: &'a Model,
     private: Private,
     parameters: BTreeMap<String, String>,
+    /// The servers that get another revision than the one that stands.
     replaced: Vec<Replacement>,
     slot: &'a Slot<Blade>,
     cx: &'a Context,
@@ -51,6 +53,8 @@ struct Change<'a> {
     project: Option<ProjectChange>,
     /// The template that stood before the change.
     stands: Template,
+    /// Ids of the servers that stand.
+    standing_ids: BTreeMap<PartName, String>,
     /// Resources whose things are gone, so that Heat makes others.
     gone: BTreeSet<String>,
 }
@@ -106,7 +110,6 @@ impl Blade {
         };
         let mut parameters = private.parameters.clone();
         parameters.extend(resolved.parameters.clone());
-        let replaced = plan::replacements(&private, &wanted, &compiled);
         let prior = &prior;
         let mut change = Change {
             own: own.clone(),
@@ -117,13 +120,14 @@ impl Blade {
             prior,
             private,
             parameters,
-            replaced,
+            replaced: Vec::new(),
             slot,
             cx,
             deadline,
             guard: Guard::default(),
             project,
             stands: Template::default(),
+            standing_ids: BTreeMap::new(),
             gone: BTreeSet::new(),
         };
         let changed = async {
@@ -201,9 +205,11 @@ impl Change<'_> {
         };
         let stack = self.resumed(stack).await?;
         let found = heat::template(&self.session, &stack).await?;
+        self.private.learn(&found);
+        self.replaced = plan::replacements(&self.private, &self.wanted, &self.compiled);
         let stands = self.pruned(found.clone());
         self.stands.clone_from(&stands);
-        self.know_parameters(&stack).await?;
+        self.know_outputs(&stack).await?;
         let mut steps = update::steps(&stands, &self.compiled, &self.replaced);
         self.put_right(&stack).await?;
         // what an interrupted update left beside the version that is wanted again goes by an update as well
@@ -354,11 +360,20 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Takes over the parameters that Heat shows of the version that stands: the state may have been imported or restored.
-    async fn know_parameters(&mut self, stack: &Stack) -> Result<(), CloudError> {
-        let stack = heat::outputs(&self.session, stack).await?;
-        let standing = stack.map(|stack| stack.visible_parameters());
-        for (name, value) in standing.unwrap_or_default() {
+    /// Takes over what Heat shows of the version that stands, parameters and ids of servers: the state may have been imported or restored.
+    async fn know_outputs(&mut self, stack: &Stack) -> Result<(), CloudError> {
+        let Some(stack) = heat::outputs(&self.session, stack).await? else {
+            return Ok(());
+        };
+        let servers = self.wanted.servers.keys().filter_map(|name| {
+            // Heat gives a server that is not there yet by the resource's name
+            let id = stack.output(&Compiled::server_output(name))?;
+            Uuid::try_parse(id)
+                .ok()
+                .map(|_| (name.clone(), id.to_owned()))
+        });
+        self.standing_ids = servers.collect();
+        for (name, value) in stack.visible_parameters() {
             // those of servers belong to a revision, so they never change; of the others the resolved ones are newer
             let is_of_server = name.contains("_R");
             if is_of_server || !self.parameters.contains_key(&name) {
@@ -511,7 +526,12 @@ impl Change<'_> {
             },
             _ => self.is_back(stack, before).await,
         };
-        let serving = Serving::look(&self.session, stack, &self.private.revisions, self.prior);
+        let serving = Serving::look(
+            &self.session,
+            stack,
+            &self.private.revisions,
+            &self.standing_ids,
+        );
         let serving = serving.await;
         let came = match (&undone, kind, serving.is_whole()) {
             (Ok(()), Kind::Change | Kind::Expand, true) => "; the version before still serves",
@@ -659,7 +679,6 @@ impl Change<'_> {
 
     /// Id of a server before the update.
     fn id_before(&self, one: &Replacement) -> Option<&str> {
-        let ids = self.prior.server_ids.known()?;
-        ids.get(one.server.as_ref())?.as_str()
+        self.standing_ids.get(&one.server).map(String::as_str)
     }
 }

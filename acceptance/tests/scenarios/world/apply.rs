@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Stage, wait};
 
@@ -11,11 +11,16 @@ pub(crate) struct Apply(Child);
 
 impl Apply {
     pub(crate) fn start(stage: &Stage) -> Self {
+        Self::start_with(stage, &["apply", "-no-color", "-auto-approve"])
+    }
+
+    /// Another command of the CLI.
+    pub(crate) fn start_with(stage: &Stage, words: &[&str]) -> Self {
         // shown with the story's other logs if it fails
         let log = stage.folder.join("log");
         std::fs::create_dir_all(&log).unwrap();
         let said = std::fs::File::create(log.join("apply-watched")).unwrap();
-        let mut command = stage.command(&["apply", "-no-color", "-auto-approve"]);
+        let mut command = stage.command(words);
         let command = command
             .process_group(0)
             .stdin(Stdio::null())
@@ -41,6 +46,18 @@ impl Apply {
         }
     }
 
+    /// Waits until a moment that is told by what is there and by the time since now. Gives whether it came before the end.
+    pub(crate) fn is_at(&mut self, mut is_there: impl FnMut(Duration) -> bool) -> bool {
+        let begun = Instant::now();
+        let found = wait::look(Duration::from_secs(900), || {
+            if self.0.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            is_there(begun.elapsed()).then_some(true)
+        });
+        found.expect("an end of the CLI")
+    }
+
     /// Sends a signal to the group: the CLI and the provider that it started.
     pub(crate) fn signal(&self, name: &str) {
         let group = format!("-{}", self.0.id());
@@ -54,7 +71,12 @@ impl Apply {
     }
 
     /// Its end, which comes soon.
-    pub(crate) fn end(mut self) -> ExitStatus {
-        wait::until("the CLI's end", 60, || self.0.try_wait().unwrap())
+    pub(crate) fn end(self) -> ExitStatus {
+        self.end_within(60)
+    }
+
+    /// Its end, within so many seconds.
+    pub(crate) fn end_within(mut self, seconds: u64) -> ExitStatus {
+        wait::until("the CLI's end", seconds, || self.0.try_wait().unwrap())
     }
 }

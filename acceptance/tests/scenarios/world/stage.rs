@@ -28,7 +28,7 @@ pub(crate) struct Stage {
 }
 
 /// The CLIs to test with.
-fn clis() -> Vec<PathBuf> {
+pub(crate) fn clis() -> Vec<PathBuf> {
     if let Some(given) = std::env::var_os("MKYS_CLIS").filter(|given| !given.is_empty()) {
         return std::env::split_paths(&given).collect();
     }

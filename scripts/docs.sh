@@ -54,6 +54,9 @@ for file in examples/provider/provider.tf examples/resources/*/resource.tf examp
   rm -r "$folder"
 done
 
+# -- the page of errors: its tables are read from the code -----------------------------------------------
+[ "${1:-}" = --check ] || MKYS_WRITE=1 cargo test --quiet --package terraform-provider-mkys --test troubleshooting
+
 # -- pages: tfplugindocs looks a provider up by its short name, whichever registry the CLI thinks of ------
 "$cli" -chdir="$work" providers schema -json >"$work/schema" 2>"$work/said" || { cat "$work/said" >&2; exit 1; }
 sed 's|"registry\.[a-z.]*/mkys/mkys":|"mkys":|' "$work/schema" >"$work/schema.json"

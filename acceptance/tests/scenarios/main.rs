@@ -25,6 +25,7 @@ mod interrupted;
 mod life_cycle;
 mod link;
 mod lost_cloud;
+mod members;
 mod one_owner;
 mod own_project;
 mod pages;

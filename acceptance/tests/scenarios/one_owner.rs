@@ -1,5 +1,6 @@
 //! One blade has one owner: two runs that make it, a replacement, a credential of another project.
 
+use mkys_acceptance::lab::Lab;
 use serde_json::json;
 
 use crate::life_cycle::{bare, is_gone};
@@ -83,5 +84,65 @@ fn credential_of_another_project_forgets_nothing() {
         "pnr"
     );
     stage.clouds(&settings(&one));
+    stage.destroy();
+}
+
+#[test]
+fn link_outlives_its_replacement_and_strange_credentials() {
+    let mut stage = Stage::new("joined", 1);
+    let (one, two) = (stage.project("one"), stage.project("two"));
+    let other = stage.project("other");
+    let blade = |label: &str, name: &str, cidr: &str| {
+        format!(
+            "resource \"mkys_blade\" \"{label}\" {{
+               name     = \"{name}\"
+               project  = {{ group = \"{name}-admin\" }}
+               networks = {{ core = {{ cidr = \"{cidr}\" }} }}
+             }}\n"
+        )
+    };
+    let link = "resource \"mkys_backplane_link\" \"this\" {
+                  blade     = mkys_blade.one
+                  backplane = mkys_blade.two
+                  network   = \"core\"
+                  lifecycle { create_before_destroy = true }
+                }";
+    let blades = blade("one", &one, "10.72.1.0/24") + &blade("two", &two, "10.73.1.0/24");
+    stage.write(&(blades + link));
+    stage.apply();
+    let replace = [
+        "apply",
+        "-no-color",
+        "-auto-approve",
+        "-replace=mkys_backplane_link.this",
+    ];
+    let ended = stage.run(&replace);
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    let stands = |stage: &Stage| {
+        let port = text(&stage.state("mkys_backplane_link.this")["id"]);
+        let port = stage.cloud.get(Api::Network, &format!("/ports/{port}"));
+        assert_eq!(port["port"]["device_owner"], "network:router_interface");
+        stage.settled();
+    };
+    stands(&stage);
+
+    // a member of another project sees neither end
+    let project = stage.cloud.make_project(&other, &[]);
+    let alice = stage.cloud.named("users", "alice").remove(0);
+    stage.cloud.grant("users", &alice, &project);
+    let mut settings = crate::world::cloud::settings();
+    settings["auth"]["username"] = json!("alice");
+    settings["auth"]["project_name"] = json!(other);
+    let lab = Lab::from_environment().unwrap().place.clouds_yaml();
+    stage.clouds(&settings);
+    let target = "-target=mkys_backplane_link.this";
+    let destroy = ["destroy", "-no-color", "-auto-approve", target];
+    let blind = [&destroy[..], &["-refresh=false"]].concat();
+    for words in [&["plan", "-no-color", target][..], &destroy, &blind] {
+        let ended = stage.run(words);
+        assert_eq!(ended.code, 1, "{words:?}: {}", ended.said);
+    }
+    stage.set("OS_CLIENT_CONFIG_FILE", &lab.display().to_string());
+    stands(&stage);
     stage.destroy();
 }

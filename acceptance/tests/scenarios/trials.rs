@@ -1,7 +1,7 @@
 //! Trials of the provider: whatever is done to a platform, any version can be applied to it, and nothing is lost that no plan named.
 //!
-//! Every trial is drawn from a seed: `make trials N=100 SEED=7`, `N` with each CLI. What happened is counted, and of 100 trials or more
-//! each kind must have happened.
+//! Every trial is drawn from a seed: `make trials N=100 SEED=7`, `N` with each CLI, one unless it is said. What happened is counted, and of
+//! 100 trials or more each kind must have happened.
 
 mod by_hand;
 mod course;
@@ -31,7 +31,7 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[test]
 fn platforms_survive_random_happenings() {
-    let (count, seed) = (number("N", 2), number("SEED", 1));
+    let (count, seed) = (number("N", 1), number("SEED", 1));
     let clis = crate::world::stage::clis().len();
     let failed: Vec<String> = std::thread::scope(|scope| {
         let lanes: Vec<_> = (0..clis)
@@ -55,7 +55,10 @@ fn lane(turn: usize, count: u64, seed: u64) -> Vec<String> {
     let mut kinds = BTreeMap::<String, u64>::new();
     for index in 0..count {
         let mut chance = Chance::new(seed, index);
-        let happening = Happening::draw(&mut chance, &version);
+        let happening = match index {
+            0 => Happening::certain(&mut chance, &version),
+            _ => Happening::draw(&mut chance, &version),
+        };
         let next = version.next(&mut chance);
         let trial = Trial { happening, next };
         let begun = Instant::now();

@@ -12,7 +12,7 @@ use super::scope::{self, Scope};
 use super::stack::{self, Named, said_of_other};
 use super::state::{Id, Private, known_map, revisions_of};
 use super::volume_drift::VolumeDrift;
-use super::{Blade, drift, project, stopping, unplanned, ways_in};
+use super::{Blade, drift, project, snapshots, stopping, unplanned, ways_in};
 use crate::cloud::Session;
 use crate::cloud::services::compute;
 use crate::cloud::services::heat::{self, Stack};
@@ -129,6 +129,13 @@ async fn observe(
     }
     let volumes = VolumeDrift::look(session, stack, &template).await?;
     drift.extend(volumes.said.iter().cloned());
+    if template.volumes().next().is_some() {
+        let open = snapshots::open(session, &stack.stack_name).await?;
+        drift.extend(
+            open.iter()
+                .map(|id| format!("an update that was cut off left snapshot {id} of a volume")),
+        );
+    }
     for (server, volume, size) in &volumes.sizes {
         model.set_volume_size(server, volume, *size);
     }

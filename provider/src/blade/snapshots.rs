@@ -49,10 +49,23 @@ pub(super) fn is_marked(snapshot: &Snapshot, blade: &str) -> bool {
 }
 
 /// Whether a snapshot is of a change that was cut off, so that nobody was told of it.
-fn is_open(snapshot: &Snapshot, blade: &str, held: &Held) -> bool {
-    is_marked(snapshot, blade)
-        && snapshot.volume_id == held.id
-        && !snapshot.metadata.contains_key(KEPT)
+fn is_open(snapshot: &Snapshot, blade: &str) -> bool {
+    is_marked(snapshot, blade) && !snapshot.metadata.contains_key(KEPT)
+}
+
+/// Ids of the snapshots that changes of a blade left which were cut off.
+pub(super) async fn open(session: &Session, blade: &str) -> Result<Vec<String>, CloudError> {
+    let all = volume::snapshots(session).await?.into_iter();
+    let open = all.filter(|one| is_open(one, blade));
+    Ok(open.map(|one| one.id).collect())
+}
+
+/// After a good change: deletes the snapshots that earlier ones left which were cut off. Heat may have finished such a change by itself.
+pub(super) async fn delete_open(session: &Session, blade: &str, patience: Patience<'_>) {
+    match open(session, blade).await {
+        Ok(ids) => release(session, &ids, patience).await,
+        Err(error) => tracing::warn!(blade, "failed to list snapshots: {}", error.told()),
+    }
 }
 
 /// What to do about a volume's snapshot.
@@ -65,7 +78,10 @@ enum Todo<'a> {
 }
 
 fn todo<'a>(held: &Held, blade: &str, all: &'a [Snapshot]) -> Todo<'a> {
-    let open = || all.iter().filter(|one| is_open(one, blade, held));
+    let open = || {
+        let of_volume = all.iter().filter(|one| one.volume_id == held.id);
+        of_volume.filter(|one| is_open(one, blade))
+    };
     let usable = open()
         .filter(|one| one.status == "available")
         .filter(|one| one.metadata.get(REVISION) == Some(&held.revision))
@@ -132,7 +148,10 @@ pub(super) async fn problems(
     }
     let all = volume::snapshots(session).await?;
     // one of a change that was cut off is used again, or deleted first
-    let open = |held: &&Held| !all.iter().any(|one| is_open(one, blade.as_ref(), held));
+    let open = |held: &&Held| {
+        let mut of_volume = all.iter().filter(|one| one.volume_id == held.id);
+        !of_volume.any(|one| is_open(one, blade.as_ref()))
+    };
     let needed = i64::try_from(held.iter().filter(open).count()).unwrap_or(i64::MAX);
     let left = volume::snapshots_left(session).await?;
     if let Some(left) = left.filter(|left| *left < needed) {
@@ -295,19 +314,22 @@ impl Guard {
         said
     }
 
-    /// After a good change: deletes the snapshots. What can't be deleted harms nothing but the
-    /// quota: the next good change or the blade's end deletes it.
+    /// After a good change: deletes the snapshots.
     pub(super) async fn release(self, session: &Session, patience: Patience<'_>) {
         let ids: Vec<_> = self.0.into_iter().map(|(_, id)| id).collect();
-        if let Err(gave_up) = delete(session, &ids, patience).await {
-            let detail = format!(
-                "{gave_up}. They were made before the update, which is good: {}. The next \
-                 update of these servers, or destroying the blade, tries again.",
-                ids.join(", ")
-            );
-            let context = patience.context();
-            context.warn(Diagnostic::warning("Snapshots were not deleted", detail));
-        }
+        release(session, &ids, patience).await;
+    }
+}
+
+/// Deletes snapshots that nobody needs. What can't be deleted harms nothing but the quota: the next good change or the blade's end deletes it.
+async fn release(session: &Session, ids: &[String], patience: Patience<'_>) {
+    if let Err(gave_up) = delete(session, ids, patience).await {
+        let detail = format!(
+            "{gave_up}. They were made before the update, which is good: {}. The next update, or destroying the blade, tries again.",
+            ids.join(", ")
+        );
+        let context = patience.context();
+        context.warn(Diagnostic::warning("Snapshots were not deleted", detail));
     }
 }
 
@@ -422,5 +444,15 @@ mod tests {
         let mut unfinished = snapshot("1", &ours);
         unfinished.status = "error".into();
         assert_eq!(todo(&held(false), "pnr", &[unfinished]), make(&["1"]));
+    }
+
+    #[test]
+    fn open_snapshots_are_the_blades_own_and_not_kept() {
+        let own = [(BLADE, "pnr"), (REVISION, "R1")];
+        let kept = [own[0], own[1], (KEPT, "true")];
+        assert!(is_open(&snapshot("1", &own), "pnr"));
+        assert!(!is_open(&snapshot("2", &kept), "pnr"));
+        assert!(!is_open(&snapshot("3", &own), "other"));
+        assert!(!is_open(&snapshot("4", &[]), "pnr"));
     }
 }

@@ -139,6 +139,10 @@ impl Blade {
             ways_in::repair(&change.session, &id.project, &stack, template).await?;
             change.start_stopped(&stack).await?;
             change.delete_released(&stack).await?;
+            if template.volumes().next().is_some() {
+                let patience = Patience::new(deadline, cx);
+                snapshots::delete_open(&change.session, &stack.stack_name, patience).await;
+            }
             Ok(stack)
         };
         let stack = match changed.await {

@@ -231,6 +231,15 @@ impl Happening {
         }
     }
 
+    /// What the first trial of every seed is about: an update that the CLI does not live to see the end of.
+    pub(crate) fn certain(chance: &mut Chance, version: &Version) -> Self {
+        Self::UpdateCutOff {
+            version: version.next(chance),
+            signal: Signal::Kill,
+            moment: Moment::NewServer,
+        }
+    }
+
     fn by_hand(change: Change, chance: &mut Chance) -> Self {
         Self::SetByHand {
             change,

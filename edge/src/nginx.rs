@@ -377,11 +377,17 @@ fn only_for_owner(folder: &Path) -> Result<(), NginxError> {
     })
 }
 
+/// Writes a file whole or not at all: NGINX may be about to read it, and the disk may be full. One that has the text is left alone.
 fn write(file: &Path, text: &str) -> Result<(), NginxError> {
-    std::fs::write(file, text).map_err(|source| NginxError::Write {
+    if std::fs::read(file).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    let aside = file.with_added_extension("part");
+    std::fs::write(&aside, text).map_err(|source| NginxError::Write {
         path: file.to_owned(),
         source,
-    })
+    })?;
+    rename(&aside, file)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), NginxError> {

@@ -13,7 +13,6 @@ mod access;
 mod activity;
 mod crash;
 mod edge;
-mod kills;
 mod lease;
 mod many;
 mod memory;
@@ -25,5 +24,10 @@ mod script;
 mod service;
 mod streams;
 mod supervisor;
+mod trials;
 mod upgrade;
 mod visitor;
+
+#[path = "../trials/chance.rs"]
+#[allow(dead_code, reason = "trials of the runner need more of it")]
+mod chance;

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod access_log;
 mod activity;
 mod crash;
 mod edge;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::publish::Publisher;
 use crate::store::Store;
+use crate::warning::Warning;
 
 /// How often. A row that has lapsed is not seen by anybody, so nothing waits for this.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -30,7 +31,8 @@ pub async fn run(store: Store, publisher: Publisher, clock: Clock) {
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "nothing is reaped"
+                    "{}",
+                    Warning::NotReaped
                 );
             }
         }

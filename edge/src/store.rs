@@ -36,7 +36,7 @@ pub use sessions::Lapsed;
 pub use tokens::TokenRow;
 
 /// A failure of the database.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, strum::EnumCount, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened.
     #[error("failed to open {file}")]

@@ -91,6 +91,10 @@ async fn acknowledged_changes_survive_all_happenings() {
     }
 }
 
+#[allow(
+    clippy::print_stdout,
+    reason = "who makes trials by hand reads how they go"
+)]
 impl Trial {
     async fn run(&mut self, round: &Round) {
         println!("{round:?}");

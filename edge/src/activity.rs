@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// NGINX does not say who uses what.
 #[derive(Debug, thiserror::Error)]
 #[error("NGINX does not say who uses the session routes: {0}")]
-pub struct UsesError(String);
+pub struct UsesError(pub(crate) String);
 
 /// Asks NGINX. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mkys_edge_client::{Actor, Audience, Delegation, DelegationRequest, Role, Route, SessionSpec};
 
-use crate::policy::{Denied, check_name, is_open, is_own, refusal};
+use crate::policy::{Denied, Reason, check_name, is_open, is_own, refusal};
 
 /// Most session routes that one delegation allows: each costs NGINX memory.
 const MOST: u32 = 10_000;
@@ -14,15 +14,12 @@ const MOST: u32 = 10_000;
 ///
 /// When it is no administrator's, or that of who asked for the route.
 pub fn may_delegate(actor: &Actor, route: &Route) -> Result<(), Denied> {
-    let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
+    let forbidden = |why: Reason| Err(Denied::Forbidden(refusal(None, why)));
     if actor.role != Role::Administrator {
-        return forbidden("only an administrator delegates".to_owned());
+        return forbidden(Reason::DelegatesAsRequester);
     }
     if is_own(actor, route) {
-        return forbidden(format!(
-            "{:?} asked for this route or changed it, so another person delegates it",
-            actor.person
-        ));
+        return forbidden(Reason::DelegatesOwn(actor.person.clone()));
     }
     Ok(())
 }
@@ -39,25 +36,24 @@ pub fn delegate(
     now: Timestamp,
 ) -> Result<Delegation, Denied> {
     may_delegate(actor, route)?;
-    let invalid = |field: &str, error: String| Err(Denied::Invalid(refusal(Some(field), error)));
+    let invalid = |field: &str, why: Reason| Err(Denied::Invalid(refusal(Some(field), why)));
     let DelegationRequest {
         holder,
         networks,
         limit,
     } = request;
-    if let Err(error) = check_name(&holder) {
-        return invalid("holder", error);
+    if let Err(why) = check_name(&holder) {
+        return invalid("holder", why);
     }
     if networks.is_empty() {
-        return invalid("networks", "name at least one network".to_owned());
+        return invalid("networks", Reason::NoNetwork);
     }
     if !(1..=MOST).contains(&limit) {
-        return invalid("limit", format!("{limit} is not between 1 and {MOST}"));
+        return invalid("limit", Reason::Limit { limit, most: MOST });
     }
     let audiences = open(route);
     if audiences.is_empty() {
-        let error = "the route is approved for nobody, so there is nothing to delegate";
-        return Err(Denied::Conflict(refusal(None, error)));
+        return Err(Denied::Conflict(refusal(None, Reason::NothingApproved)));
     }
     Ok(Delegation {
         route: route.id,
@@ -92,11 +88,11 @@ pub fn check(delegation: &Delegation, name: &str, spec: &SessionSpec) -> Result<
         }
     })?;
     if delegation.audiences.is_empty() {
-        let error = format!(
-            "access to {}{} was withdrawn",
-            delegation.host, delegation.prefix
-        );
-        return Err(Denied::Conflict(refusal(Some("path"), error)));
+        let withdrawn = Reason::Withdrawn {
+            host: delegation.host.clone(),
+            prefix: delegation.prefix.clone(),
+        };
+        return Err(Denied::Conflict(refusal(Some("path"), withdrawn)));
     }
     Ok(())
 }

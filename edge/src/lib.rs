@@ -11,9 +11,11 @@
 //! - [`publish`]: tells NGINX which routes to serve, without a reload.
 //! - [`activity`]: who uses the session routes.
 //! - [`reap`]: deletes the session routes that have lapsed.
+//! - [`cli_error`], [`warning`]: what the command line and the log say of faults.
 //! - [`web`]: the API, the portal and the administrators' pages.
 
 pub mod activity;
+pub mod cli_error;
 pub mod clock;
 pub mod health;
 pub mod lease;
@@ -25,4 +27,7 @@ pub mod reap;
 pub mod settings;
 pub mod store;
 pub mod token;
+#[cfg(test)]
+mod troubleshooting;
+pub mod warning;
 pub mod web;

@@ -18,6 +18,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::settings::Settings;
+use crate::warning::Warning;
 use configuration::Configuration;
 pub(crate) use processes::is_master;
 pub use supervisor::Supervisor;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// A failure of NGINX.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, strum::EnumCount, thiserror::Error)]
 pub enum NginxError {
     /// A file cannot be written.
     #[error("failed to write {path}")]
@@ -136,10 +137,7 @@ impl NginxProcess {
         let routes_mib = running.and_then(configuration::routes_mib_of);
         let routes_mib = routes_mib.unwrap_or(wanted);
         if routes_mib != wanted {
-            tracing::warn!(
-                "nginx.routes_mib is {wanted}, and the NGINX that runs has {routes_mib} MiB: the change takes effect when NGINX starts \
-                 anew (`mkys-edge stop-nginx` while mkys-edge is stopped), which closes all websockets"
-            );
+            tracing::warn!(wanted, running = routes_mib, "{}", Warning::OtherMemory);
         }
         Configuration::render(&self.settings, routes_mib)
     }
@@ -191,7 +189,8 @@ impl NginxProcess {
         if !found.strays.is_empty() {
             tracing::warn!(
                 pids = ?found.strays,
-                "ending processes of NGINX that serve from this state without a master, or beside another one"
+                "{}",
+                Warning::Strays
             );
             processes::end(&found.strays).await;
         }
@@ -201,7 +200,11 @@ impl NginxProcess {
         if written.trim() != master.to_string()
             && let Err(error) = write(&file, &format!("{master}\n"))
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no pid file");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "{}",
+                Warning::PidFile
+            );
         }
         Some(master)
     }
@@ -377,11 +380,17 @@ fn only_for_owner(folder: &Path) -> Result<(), NginxError> {
     })
 }
 
+/// Writes a file whole or not at all: NGINX may be about to read it, and the disk may be full. One that has the text is left alone.
 fn write(file: &Path, text: &str) -> Result<(), NginxError> {
-    std::fs::write(file, text).map_err(|source| NginxError::Write {
+    if std::fs::read(file).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    let aside = file.with_added_extension("part");
+    std::fs::write(&aside, text).map_err(|source| NginxError::Write {
         path: file.to_owned(),
         source,
-    })
+    })?;
+    rename(&aside, file)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), NginxError> {

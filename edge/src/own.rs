@@ -32,7 +32,7 @@ impl Own {
         self.check_with(target, networks, is_local)
     }
 
-    fn check_with(
+    pub(crate) fn check_with(
         &self,
         target: SocketAddrV4,
         networks: &[Ipv4Net],

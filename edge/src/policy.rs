@@ -1,5 +1,7 @@
 //! Who may ask for what, and what a change does to what was decided. Pure: the clock is an argument.
 
+mod reason;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
@@ -8,6 +10,8 @@ use mkys_edge_client::{
     Access, AccessState, Actor, Audience, Decision, DecisionRequest, Refusal, Role, Route,
     RouteSpec, check_host, check_path, check_text,
 };
+
+pub use reason::{AccessNow, Reason};
 
 /// Why something is not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,9 +27,9 @@ pub enum Denied {
     Conflict(Refusal),
 }
 
-pub(crate) fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal {
+pub(crate) fn refusal(field: Option<&str>, error: impl ToString) -> Refusal {
     Refusal {
-        error: error.into(),
+        error: error.to_string(),
         field: field.map(str::to_owned),
     }
 }
@@ -36,7 +40,8 @@ pub(crate) fn refusal(field: Option<&str>, error: impl Into<String>) -> Refusal 
 ///
 /// The first thing that is wrong, with its field.
 pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), Denied> {
-    let invalid = |field: &str, error: String| Err(Denied::Invalid(refusal(Some(field), error)));
+    let wrong = |field: &str, error: String| Err(Denied::Invalid(refusal(Some(field), error)));
+    let invalid = |field: &str, reason: Reason| wrong(field, reason.to_string());
     let RouteSpec {
         blade,
         service,
@@ -50,8 +55,8 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
         return Err(Denied::Forbidden(refusal(None, error)));
     }
     for (field, name) in [("blade", blade), ("service", service)] {
-        if let Err(error) = check_name(name) {
-            return invalid(field, error);
+        if let Err(reason) = check_name(name) {
+            return invalid(field, reason);
         }
     }
     if let Err(error) = actor.check_blade(blade) {
@@ -60,18 +65,15 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
     check_place(host, path)?;
     check_not_portal(host, portal_host).map_err(Denied::Invalid)?;
     if *port == 0 {
-        return invalid("port", "0 is not a TCP port".to_owned());
+        return invalid("port", Reason::NoPort);
     }
     if access.is_empty() {
-        return invalid("access", "name at least one audience".to_owned());
+        return invalid("access", Reason::NoAudience);
     }
     for (audience, wish) in access {
         if wish.enabled && wish.justification.trim().is_empty() {
             let field = format!("access.{audience}.justification");
-            return invalid(
-                &field,
-                "say why access is needed: somebody decides on it".to_owned(),
-            );
+            return invalid(&field, Reason::NoJustification);
         }
         let texts = [
             ("justification", &wish.justification),
@@ -80,24 +82,21 @@ pub fn check(actor: &Actor, spec: &RouteSpec, portal_host: &str) -> Result<(), D
         for (name, text) in texts {
             let field = format!("access.{audience}.{name}");
             if text.len() > 2_000 {
-                return invalid(&field, "keep it within 2,000 bytes".to_owned());
+                return invalid(&field, Reason::TooLong);
             }
             if let Err(error) = check_text(text) {
-                return invalid(&field, error);
+                return wrong(&field, error);
             }
         }
         if wish.enabled && !targets.contains_key(audience) {
-            return invalid(
-                &format!("targets.{audience}"),
-                format!("{audience} has no target"),
-            );
+            return invalid(&format!("targets.{audience}"), Reason::NoTarget(*audience));
         }
     }
     for (audience, target) in targets {
         let field = format!("targets.{audience}");
         if target.port() != *port {
-            let error = format!("{target} is not port {port} of the service");
-            return invalid(&field, error);
+            let (target, port) = (*target, *port);
+            return invalid(&field, Reason::OtherPort { target, port });
         }
         if let Err(error) = actor.check_target(*target) {
             return Err(Denied::Forbidden(refusal(Some(&field), error)));
@@ -116,23 +115,18 @@ pub(crate) fn check_place(host: &str, path: &str) -> Result<(), Denied> {
 /// Checks that a host is not the portal's own: all of it is taken.
 pub(crate) fn check_not_portal(host: &str, portal_host: &str) -> Result<(), Refusal> {
     match host == portal_host {
-        true => Err(refusal(
-            Some("host"),
-            format!("{host:?} is the portal itself"),
-        )),
+        true => Err(refusal(Some("host"), Reason::Portal(host.to_owned()))),
         false => Ok(()),
     }
 }
 
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), Reason> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match (1..=64).contains(&name.len()) && name.chars().all(plain) {
         true => Ok(()),
         false => {
             let shown: String = name.chars().take(64).collect();
-            Err(format!(
-                "{shown:?} is not a name of at most 64 letters, digits, '-' and '_'"
-            ))
+            Err(Reason::Name(shown))
         }
     }
 }
@@ -141,14 +135,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// One sentence.
-pub fn check_token_name(name: &str) -> Result<(), String> {
+/// [`Reason::TokenName`].
+pub fn check_token_name(name: &str) -> Result<(), Reason> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     match (1..=64).contains(&name.len()) && name.chars().all(plain) {
         true => Ok(()),
-        false => Err(format!(
-            "{name:?} is not a name of at most 64 letters, digits, '-', '_', '.' and '@'"
-        )),
+        false => Err(Reason::TokenName(name.to_owned())),
     }
 }
 
@@ -266,19 +258,15 @@ pub fn decide(
         content: seen,
         revision,
     } = request;
-    let forbidden = |error: String| Err(Denied::Forbidden(refusal(None, error)));
+    let forbidden = |why: Reason| Err(Denied::Forbidden(refusal(None, why)));
     if actor.role != Role::Administrator {
-        return forbidden("only an administrator decides".to_owned());
+        return forbidden(Reason::DecidesAsRequester);
     }
     if is_own(actor, route) {
-        return forbidden(format!(
-            "{:?} asked for this route or changed it, so another person decides",
-            actor.person
-        ));
+        return forbidden(Reason::DecidesOnOwn(actor.person.clone()));
     }
     if reason.len() > 2_000 {
-        let error = "keep it within 2,000 bytes";
-        return Err(Denied::Invalid(refusal(Some("reason"), error)));
+        return Err(Denied::Invalid(refusal(Some("reason"), Reason::TooLong)));
     }
     if let Err(error) = check_text(reason) {
         return Err(Denied::Invalid(refusal(Some("reason"), error)));
@@ -286,31 +274,27 @@ pub fn decide(
     let content = route.spec.content();
     match seen {
         Some(seen) if *seen != content => {
-            let error =
-                format!("the route has changed since it was looked at: it is {content} now");
-            return Err(Denied::Conflict(refusal(Some("content"), error)));
+            let changed = Reason::Changed(content);
+            return Err(Denied::Conflict(refusal(Some("content"), changed)));
         }
         None if *decision == Decision::Approve => {
-            let error = "say what is approved: the route's blade, service, port, host and path";
-            return Err(Denied::Invalid(refusal(Some("content"), error)));
+            let unsaid = Reason::NoContent;
+            return Err(Denied::Invalid(refusal(Some("content"), unsaid)));
         }
         _ => (),
     }
-    let conflict = |error: String| Err(Denied::Conflict(refusal(Some("access"), error)));
+    let conflict = |why: Reason| Err(Denied::Conflict(refusal(Some("access"), why)));
     let Some(before) = route.decisions.get(&audience) else {
-        return conflict(format!("the route is not for {audience}"));
+        return conflict(Reason::OtherAudience(audience));
     };
-    let is_now = || {
-        let by = before.decided_by.as_deref();
-        let by = by.map(|by| format!(", by {by:?}")).unwrap_or_default();
-        format!("access for {audience} is {} now{by}", before.state)
+    let is_now = || AccessNow {
+        audience,
+        state: before.state,
+        by: before.decided_by.clone(),
     };
     if revision.is_some_and(|seen| seen != before.revision) {
-        let error = format!(
-            "the access was changed or decided on since it was looked at: {}",
-            is_now()
-        );
-        return Err(Denied::Conflict(refusal(Some("revision"), error)));
+        let revised = Reason::Revised(is_now());
+        return Err(Denied::Conflict(refusal(Some("revision"), revised)));
     }
     let wanted = route
         .spec
@@ -319,7 +303,7 @@ pub fn decide(
         .is_some_and(|wish| wish.enabled);
     let state = match (*decision, before.state) {
         (Decision::Approve, _) if !wanted => {
-            return conflict(format!("its requester does not want access for {audience}"));
+            return conflict(Reason::Unwanted(audience));
         }
         (Decision::Approve, AccessState::Approved)
         | (Decision::Refuse, AccessState::Refused)
@@ -328,17 +312,17 @@ pub fn decide(
         (Decision::Approve, AccessState::Refused | AccessState::Withdrawn)
             if revision.is_none() =>
         {
-            let error = format!("{}: say by its revision that this was seen", is_now());
-            return Err(Denied::Conflict(refusal(Some("revision"), error)));
+            let unsaid = Reason::NoRevision(is_now());
+            return Err(Denied::Conflict(refusal(Some("revision"), unsaid)));
         }
         (Decision::Approve, _) => AccessState::Approved,
         (Decision::Refuse, AccessState::Pending) => AccessState::Refused,
         (Decision::Withdraw, AccessState::Approved) => AccessState::Withdrawn,
         (Decision::Refuse, state) => {
-            return conflict(format!("access for {audience} is {state}, not pending"));
+            return conflict(Reason::NotPending(audience, state));
         }
         (Decision::Withdraw, state) => {
-            return conflict(format!("access for {audience} is {state}, not approved"));
+            return conflict(Reason::NotApproved(audience, state));
         }
     };
     Ok(Access {

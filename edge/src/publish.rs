@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::store::{Lapsed, Place, Serving, Store, StoreError};
+use crate::warning::Warning;
 use crate::{lease, nginx, policy};
 
 /// How long a message may take until it is served.
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const MOST: usize = 1_000;
 
 /// Why a change is not served.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, strum::EnumCount, thiserror::Error)]
 pub enum PublishError {
     /// NGINX does not take it now.
     #[error("NGINX was not told: {0}")]
@@ -276,10 +277,7 @@ impl Task {
         let complaint = self.tell_all().await.err().map(|error| error.to_string());
         let complaint = complaint.unwrap_or_default();
         if complaint != self.complaint && !complaint.is_empty() {
-            tracing::warn!(
-                error = complaint,
-                "NGINX does not take the routes; retrying"
-            );
+            tracing::warn!(error = complaint, "{}", Warning::Untold);
         }
         self.complaint = complaint;
     }

@@ -1,5 +1,7 @@
 //! What an operator of the edge sets, in one YAML file.
 
+mod log_server;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use mkys_edge_client::Audience;
 use serde::{Deserialize, Serialize};
+
+pub use log_server::LogServer;
 
 /// The settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +62,9 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// For how many seconds browsers are to come by https alone (`Strict-Transport-Security`, RFC 6797); 0: services decide.
+    #[serde(default)]
+    pub hsts_s: u32,
 }
 
 /// How NGINX is run.
@@ -81,6 +88,8 @@ pub struct Nginx {
     pub body_mib: u32,
     /// How long a service may be silent before it answers a request, and between two parts of its answer, in seconds.
     pub answer_s: NonZeroU32,
+    /// The syslog server that each request is told to; without it none is.
+    pub access_log: Option<LogServer>,
 }
 
 impl Default for Nginx {
@@ -97,6 +106,7 @@ impl Default for Nginx {
             routes_mib: 32,
             body_mib: 1_024,
             answer_s: NonZeroU32::MIN.saturating_add(299),
+            access_log: None,
         }
     }
 }
@@ -106,10 +116,10 @@ fn default_title() -> String {
 }
 
 /// What is wrong with the settings.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, strum::EnumCount, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("{path} cannot be read")]
+    #[error("failed to read {path}")]
     Read {
         /// The file.
         path: PathBuf,

@@ -6,6 +6,7 @@ mod gather;
 mod identity;
 mod occupant;
 mod private;
+mod reserve;
 mod room;
 mod routes;
 mod serving;
@@ -14,6 +15,7 @@ mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mkys_edge_client::{Actor, Audience, Route, RouteSpec};
@@ -34,7 +36,7 @@ pub use sessions::Lapsed;
 pub use tokens::TokenRow;
 
 /// A failure of the database.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, strum::EnumCount, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened.
     #[error("failed to open {file}")]
@@ -154,6 +156,8 @@ pub struct Store {
     pool: SqlitePool,
     writer: Writer,
     room: Room,
+    /// SQLite's log beside it.
+    log: Arc<Path>,
     edge: Uuid,
 }
 
@@ -179,6 +183,10 @@ impl Store {
             .foreign_keys(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
+            // with the last connection SQLite removes its log, and with that the room that is kept in it
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options)
             .await
             .map_err(cannot_open)?;
@@ -190,6 +198,7 @@ impl Store {
         Ok(Self {
             edge: identity::of(&pool).await?,
             room: Room::beside(file),
+            log: private::log(file).into(),
             writer: Writer::start(pool.clone()),
             pool,
         })

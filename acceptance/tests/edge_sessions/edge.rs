@@ -22,6 +22,8 @@ pub(crate) const HOST: &str = "games.mkys.test";
 pub(crate) const PREFIX: &str = "/play";
 
 pub(crate) struct Edge {
+    /// Before the folder that it is mounted in, so that it is unmounted before that is removed.
+    disk: Option<Disk>,
     folder: tempfile::TempDir,
     serving: Option<Child>,
     pub(crate) api: SocketAddr,
@@ -99,11 +101,23 @@ impl Edge {
 
     /// The same with some settings of its own.
     pub(crate) async fn with(settings: Value, nginx: Value, authority: Option<&Authority>) -> Self {
-        let own = settings;
-        let folder = tempfile::tempdir().unwrap();
-        // NGINX' workers are somebody else
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open).unwrap();
+        Self::begin(folder(), None, settings, nginx, authority).await
+    }
+
+    /// The same with its state on a disk of its own, of so many MiB.
+    pub(crate) async fn on_disk(mib: u32, nginx: Value) -> Self {
+        let folder = folder();
+        let disk = Disk::mount(folder.path().join("state"), mib);
+        Self::begin(folder, Some(disk), json!({}), nginx, None).await
+    }
+
+    async fn begin(
+        folder: tempfile::TempDir,
+        disk: Option<Disk>,
+        own: Value,
+        nginx: Value,
+        authority: Option<&Authority>,
+    ) -> Self {
         let [api, users, devops] = ports().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut all = json!({ "workers": 2, "connections": 1024, "routes_mib": 4 });
         all.as_object_mut()
@@ -139,6 +153,7 @@ impl Edge {
         ]);
         let administrator = token(&["--name=ada", "--role=administrator"]);
         let mut edge = Self {
+            disk,
             folder,
             serving: None,
             api,
@@ -326,6 +341,34 @@ impl Edge {
         serving.wait().unwrap();
     }
 
+    /// Ends `mkys-edge` by a signal, and waits until it has ended well.
+    pub(crate) async fn stop(&mut self, signal: Signal) {
+        let mut serving = self.serving.take().unwrap();
+        kill_process(Pid::from_child(&serving), signal).unwrap();
+        let status = until("the end of mkys-edge", async || serving.try_wait().unwrap()).await;
+        assert!(status.success(), "{signal:?}: {status}");
+    }
+
+    /// The disk that its state is on.
+    pub(crate) fn disk(&self) -> &Disk {
+        self.disk.as_ref().unwrap()
+    }
+
+    /// All keys of the routes that NGINX has.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let http = reqwest::Client::builder()
+            .unix_socket(self.control())
+            .build()
+            .unwrap();
+        let answer = http.get("http://nginx/keys").send().await.unwrap();
+        let keys: Value = answer.json().await.unwrap();
+        let keys = keys["keys"].as_array().cloned().unwrap_or_default();
+        let keys = keys.iter().map(|key| key.as_str().unwrap().to_owned());
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Kills NGINX with its workers at once.
     pub(crate) fn kill_nginx(&self) {
         let (masters, workers) = self.nginx();
@@ -366,6 +409,58 @@ impl Drop for Edge {
             }
         }
     }
+}
+
+/// A small disk in memory. It is unmounted when it is dropped.
+pub(crate) struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(folder: PathBuf, mib: u32) -> Self {
+        std::fs::create_dir(&folder).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
+            .arg(&folder)
+            .status();
+        assert!(mounted.unwrap().success());
+        Self(folder)
+    }
+
+    /// Fills it until so many bytes are left.
+    pub(crate) fn fill(&self, left: u64) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.filling()).unwrap();
+        let free = || {
+            let disk = rustix::fs::statvfs(&self.0).unwrap();
+            disk.f_bavail * disk.f_frsize
+        };
+        while free() > left {
+            file.write_all(&[0; 4096]).unwrap();
+        }
+    }
+
+    /// Frees what was filled.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.filling()).unwrap();
+    }
+
+    fn filling(&self) -> PathBuf {
+        self.0.join("filling")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // one that is still used goes away with its last user
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+/// A folder that NGINX' workers get through, which are somebody else.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    folder
 }
 
 pub(crate) fn kill(pid: i32) {

@@ -10,10 +10,10 @@
 )]
 
 mod access;
+mod access_log;
 mod activity;
 mod crash;
 mod edge;
-mod kills;
 mod lease;
 mod many;
 mod memory;
@@ -25,5 +25,10 @@ mod script;
 mod service;
 mod streams;
 mod supervisor;
+mod trials;
 mod upgrade;
 mod visitor;
+
+#[path = "../trials/chance.rs"]
+#[allow(dead_code, reason = "trials of the runner need more of it")]
+mod chance;

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::edge::{Edge, HOST, Stage, path, spec, until};
-use crate::script::{get, status, values};
+use crate::script::{Script, get, status, values};
 use crate::service::{Service, head};
 use crate::visitor::{PATIENCE, Socket};
 
@@ -119,4 +119,37 @@ async fn plain_visitors_are_redirected() {
     assert_eq!(status(&answer), 308, "{answer}");
     let expected = format!("https://{HOST}/a%2Fb?c=d");
     assert_eq!(values(&answer, "Location"), [&expected], "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hsts_setting_replaces_a_services_own() {
+    const FIELD: &str = "Strict-Transport-Security";
+    let authority = Authority::new("a university").unwrap();
+    let edge = Edge::start(json!({}), Some(&authority)).await;
+    let mut stage = Stage::on(edge, &Audience::ALL).await;
+    let own =
+        "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 4\r\n\r\nfine";
+    let service = Script::says(own).await;
+    stage.lead("own", service.address).await;
+    let users = stage.edge.users;
+    let fields = async |place: &str| {
+        let mut page = connect(users, &authority).await;
+        let request = format!("GET {place} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+        page.write_all(request.as_bytes()).await.unwrap();
+        let answer = timeout(PATIENCE, head(&mut page)).await.unwrap().unwrap();
+        let fields = values(&answer, FIELD).into_iter().map(str::to_owned);
+        fields.collect::<Vec<_>>()
+    };
+    // off: it is the service's to say
+    assert_eq!(fields("/play").await, [""; 0]);
+    assert_eq!(fields(&path("own")).await, ["max-age=1"]);
+    stage.edge.kill();
+    stage.edge.set("/users/tls/hsts_s", json!(3_600));
+    stage.edge.serve().await;
+    for place in ["/play", &path("own"), "/nowhere"] {
+        assert_eq!(fields(place).await, ["max-age=3600"], "{place}");
+    }
+    // a listener without TLS never says so
+    let plain = get(stage.edge.devops, "/play", "").await;
+    assert_eq!(values(&plain, FIELD), [""; 0], "{plain}");
 }

@@ -1,7 +1,8 @@
-//! A service behind the edge: says its name, echoes on upgraded connections, and can be told to speak or to wait.
+//! A service behind the edge: says its name, echoes on upgraded connections, streams downloads, and can be told to speak or to wait.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,6 +10,9 @@ use tokio::sync::{Notify, watch};
 
 /// An unmasked text frame, as a service sends it.
 pub(crate) const PUSHED: &[u8] = b"\x81\x04push";
+
+/// What a download consists of.
+pub(crate) const TICK: &str = "tick\n";
 
 /// A service. It ends with the test's runtime.
 pub(crate) struct Service {
@@ -24,7 +28,12 @@ struct Shared {
 
 impl Service {
     pub(crate) async fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(name, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn start_at(name: &'static str, address: SocketAddrV4) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
         let shared = Arc::new(Shared {
             name,
@@ -54,6 +63,15 @@ impl Service {
 
 async fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let head = head(&mut stream).await?;
+    if head.starts_with("GET ") && head.contains("/download HTTP/1.1") {
+        let begin = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        stream.write_all(begin).await?;
+        // without end
+        loop {
+            stream.write_all(TICK.as_bytes()).await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
     if !head.to_lowercase().contains("upgrade: websocket") {
         let mut held = shared.held.subscribe();
         let _ = held.wait_for(|held| !held).await;

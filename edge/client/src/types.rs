@@ -113,6 +113,9 @@ pub struct PlaceQuery {
     pub host: String,
     /// Path.
     pub path: String,
+    /// The blade that the route would be of. Left out, any that the token may speak for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blade: Option<String>,
 }
 
 /// Whether a route can be at a place.
@@ -121,6 +124,11 @@ pub struct PlaceQuery {
 pub enum Vacancy {
     /// Nobody has it.
     Free,
+    /// Nobody has it, and routes of other blades are on the same host: whoever decides is shown that.
+    Shared {
+        /// Whose they are, in one sentence.
+        notice: String,
+    },
     /// A route would be refused.
     Taken {
         /// In the words in which it would be.

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use ipnet::Ipv4Net;
+use mkys_edge::cli_error::CliError;
 use mkys_edge::settings::Settings;
 use mkys_edge::{lease, token};
 use mkys_edge_client::{Actor, Delegation, DelegationRequest};
@@ -57,23 +58,23 @@ pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyh
             let known =
                 tokens.find(|row| row.actor.name == administrator && row.revoked_at.is_none());
             let actor: Actor = known
-                .with_context(|| format!("there is no token named {administrator:?}"))?
+                .with_context(|| CliError::NoToken(administrator))?
                 .actor;
             let request = DelegationRequest {
                 holder,
                 networks,
                 limit,
             };
-            let token = token::generate().context("no random bytes")?;
+            let token = token::generate().context(CliError::NoRandom)?;
             let now = jiff::Timestamp::now();
             let delegated = store.delegate(id, &token, move |route| {
                 lease::delegate(&actor, route, request, now)
             });
-            delegated.await?.with_context(|| no_route(id))?;
+            delegated.await?.context(CliError::NoRoute(id))?;
             say(&token)
         }
         DelegationCommand::List { route: id } => {
-            let route = store.route(id).await?.with_context(|| no_route(id))?;
+            let route = store.route(id).await?.context(CliError::NoRoute(id))?;
             for delegation in store.delegations(&route).await? {
                 let Delegation {
                     holder,
@@ -94,8 +95,4 @@ pub(super) async fn run(settings: &Settings, command: DelegationCommand) -> anyh
             Ok(())
         }
     }
-}
-
-fn no_route(id: Uuid) -> String {
-    format!("there is no route {id}")
 }

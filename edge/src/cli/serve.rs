@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mkys_edge::activity::Uses;
+use mkys_edge::cli_error::CliError;
 use mkys_edge::clock::Clock;
 use mkys_edge::health::Health;
 use mkys_edge::nginx::{self, NginxProcess, Supervisor};
@@ -27,15 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let state = settings.state.clone();
     let Some(_lock) = nginx::lock(&state)? else {
-        bail!(
-            "another `mkys-edge serve` runs with the state {}",
-            state.display()
-        );
+        bail!(CliError::Running(state));
     };
     let store = open(&settings).await?;
     let api = TcpListener::bind(settings.api)
         .await
-        .with_context(|| format!("the API cannot listen on {}", settings.api))?;
+        .context(CliError::Api(settings.api))?;
     let process = NginxProcess::new(settings.clone());
     process.ensure().await?;
     let portal = portal(&state, &settings.nginx.user)?;
@@ -101,8 +99,7 @@ async fn until_told() -> std::io::Result<()> {
 fn portal(state: &Path, user: &str) -> anyhow::Result<UnixListener> {
     let socket = state.join("portal/portal.sock");
     let _ = std::fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket)
-        .with_context(|| format!("the portal cannot listen on {}", socket.display()))?;
+    let listener = UnixListener::bind(&socket).with_context(|| CliError::Portal(socket.clone()))?;
     let is_root = rustix::process::geteuid().is_root();
     let mode = match is_root {
         true => {
@@ -126,7 +123,7 @@ fn group_of(user: &str) -> anyhow::Result<u32> {
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>());
     let fields = users.find(|fields| fields.first() == Some(&user));
-    let fields = fields.with_context(|| format!("nginx.user: /etc/passwd has no user {user:?}"))?;
+    let fields = fields.with_context(|| CliError::NoUser(user.to_owned()))?;
     let group = fields.get(3).and_then(|group| group.parse().ok());
     group.with_context(|| format!("/etc/passwd: user {user:?} has no group"))
 }

@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
+use mkys_edge::cli_error::CliError;
 use mkys_edge::policy::check_token_name;
 use mkys_edge::settings::Settings;
 use mkys_edge::token;
@@ -68,7 +69,7 @@ impl Create {
         let person = person.unwrap_or_else(|| name.clone());
         for (option, value) in [("--name", &name), ("--person", &person)] {
             if let Err(error) = check_token_name(value) {
-                bail!("{option}: {error}");
+                bail!(CliError::Name(option, error));
             }
         }
         let role = match role {
@@ -77,12 +78,10 @@ impl Create {
         };
         match role {
             Role::Requester if blades.is_empty() || networks.is_empty() => {
-                bail!("a requester's token needs at least one --blade and one --network")
+                bail!(CliError::NoRights)
             }
             Role::Administrator if !(blades.is_empty() && networks.is_empty()) => {
-                bail!(
-                    "an administrator decides on the routes of every blade: leave out --blade and --network, or choose --role requester"
-                )
+                bail!(CliError::NeedlessRights)
             }
             _ => Ok(Actor {
                 name,
@@ -100,7 +99,7 @@ pub(super) async fn run(settings: &Settings, command: TokenCommand) -> anyhow::R
     match command {
         TokenCommand::Create(create) => {
             let actor = create.actor()?;
-            let token = token::generate().context("no random bytes")?;
+            let token = token::generate().context(CliError::NoRandom)?;
             let store = open(settings).await?;
             store.add_token(&actor, &token, &by, now).await?;
             say(&token)
@@ -128,18 +127,18 @@ pub(super) async fn run(settings: &Settings, command: TokenCommand) -> anyhow::R
             Ok(())
         }
         TokenCommand::Rotate { name } => {
-            let token = token::generate().context("no random bytes")?;
+            let token = token::generate().context(CliError::NoRandom)?;
             let store = open(settings).await?;
             match store.rotate_token(&name, &token, &by, now).await? {
                 true => say(&token),
-                false => bail!("there is no token named {name:?} that was not revoked"),
+                false => bail!(CliError::NoToken(name)),
             }
         }
         TokenCommand::Revoke { name } => {
             let store = open(settings).await?;
             match store.revoke_token(&name, &by, now).await? {
                 true => Ok(()),
-                false => bail!("there is no token named {name:?} that was not revoked"),
+                false => bail!(CliError::NoToken(name)),
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::NginxError;
-use crate::settings::{Listener, Settings};
+use crate::settings::{Listener, LogServer, Settings};
 
 const TEMPLATE: &str = include_str!("../../nginx/nginx.conf.j2");
 const PROXY: &str = include_str!("../../nginx/proxy.conf");
@@ -137,6 +137,10 @@ fn text(settings: &Settings, routes_mib: u32, id: &str) -> Result<String, NginxE
         "routes_memory": format!("{routes_mib}m"),
         "body_limit": if nginx.body_mib == 0 { "0".to_owned() } else { format!("{}m", nginx.body_mib) },
         "answer_s": nginx.answer_s,
+        "access_log": nginx.access_log.as_ref().map(|server| match server {
+            LogServer::Socket(path) => format!("unix:{}", path.display()),
+            LogServer::Address(address) => address.to_string(),
+        }),
         "ciphers": CIPHERS,
         "trusted_proxies": settings.trusted_proxies,
         "state": settings.state,
@@ -182,14 +186,14 @@ mod tests {
         let text = format!(
             "{{state: /var/lib/mkys-edge, api: 10.0.0.1:8600, portal_host: portal.example.org, \
              users: {{listen: [198.51.100.3:80]}}, devops: {{listen: [198.51.100.131:443], \
-             tls: {{certificate: /etc/edge.pem, key: /etc/edge.key}}, redirects: [198.51.100.131:80]}}{extra}}}"
+             tls: {{certificate: /etc/edge.pem, key: /etc/edge.key, hsts_s: 31536000}}, redirects: [198.51.100.131:80]}}{extra}}}"
         );
         serde_saphyr::from_str(&text).unwrap()
     }
 
     #[test]
     fn the_configuration_is_as_people_read_it() {
-        let settings = settings(", trusted_proxies: [192.0.2.0/28]");
+        let settings = settings(", trusted_proxies: [192.0.2.0/28], nginx: {access_log: /dev/log}");
         let configuration = Configuration::render(&settings, 32).unwrap();
         let text = configuration
             .text

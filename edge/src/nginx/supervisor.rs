@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{NginxError, NginxProcess, client, processes, status};
 use crate::health::Health;
+use crate::warning::Warning;
 
 /// How often the master is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -84,7 +85,7 @@ impl Supervisor {
         if self.master.is_some() {
             return;
         }
-        tracing::warn!(master = known, "NGINX does not run; starting it");
+        tracing::warn!(master = known, "{}", Warning::NginxGone);
         self.health.set_routes(Err(
             "NGINX has just been started, and is about to be told".to_owned()
         ));
@@ -100,7 +101,8 @@ impl Supervisor {
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "failed to start NGINX; retrying"
+                    "{}",
+                    Warning::NginxNotStarted
                 );
                 self.health.set_nginx(Err(error.to_string()));
                 tokio::time::sleep(ASK).await;
@@ -127,10 +129,7 @@ impl Supervisor {
         if let Some(master) = self.master
             && self.reachable.elapsed() > UNREACHABLE
         {
-            tracing::error!(
-                master,
-                "NGINX has no control socket any more; starting it anew"
-            );
+            tracing::error!(master, "{}", Warning::NoControlSocket);
             let found = processes::find(&self.nginx.settings.state);
             processes::end(&[vec![master], found.workers, found.strays].concat()).await;
             self.master = None;
@@ -146,7 +145,7 @@ impl Supervisor {
             let moved = turn_over(&log);
             match moved {
                 Ok(()) => processes::signal(master, Signal::USR1),
-                Err(error) => tracing::warn!(%error, "failed to turn NGINX' log over"),
+                Err(error) => tracing::warn!(%error, "{}", Warning::LogNotTurned),
             }
         }
     }

@@ -11,6 +11,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use crate::warning::Warning;
 
 /// Changes a transaction has at most: the first to come does not wait for all the world.
 const MOST: usize = 256;
@@ -43,7 +44,11 @@ impl Writer {
                 match write(&pool, batch.drain(..)).await {
                     Ok(answers) => answers.into_iter().for_each(|answer| answer()),
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "not written");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "{}",
+                            Warning::NotWritten
+                        );
                     }
                 }
             }

@@ -32,4 +32,11 @@ impl Store {
             None => Ok(None),
         }
     }
+
+    /// The blades that have routes on a host.
+    pub async fn blades_on(&self, host: &str) -> Result<Vec<String>, StoreError> {
+        let blades = "SELECT DISTINCT blade FROM routes WHERE host = ? ORDER BY blade";
+        let blades = sqlx::query_scalar(blades).bind(host);
+        Ok(blades.fetch_all(&self.pool).await?)
+    }
 }

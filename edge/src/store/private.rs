@@ -21,11 +21,7 @@ pub(super) fn keep(database: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(MODE);
     options.open(database)?;
-    let beside = ["-wal", "-shm"].map(|ending| {
-        let mut path = database.as_os_str().to_owned();
-        path.push(ending);
-        PathBuf::from(path)
-    });
+    let beside = [log(database), beside(database, "-shm")];
     for file in [database.to_owned()].iter().chain(&beside) {
         match fs::set_permissions(file, Permissions::from_mode(MODE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -33,6 +29,17 @@ pub(super) fn keep(database: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The file of SQLite's log.
+pub(super) fn log(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
 }
 
 #[cfg(test)]

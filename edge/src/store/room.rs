@@ -83,6 +83,7 @@ impl Room {
         let limits = sqlx::query_scalar("SELECT coalesce(sum(most), 0) FROM delegations");
         let limits = number(limits.fetch_one(connection).await?)?;
         let most = self.for_sessions() / SMALLEST;
+        self.check_disk()?;
         match limits <= most {
             true => Ok(()),
             false => Err(StoreError::LimitsFull { limits, most }),

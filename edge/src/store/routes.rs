@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::sessions::places_below;
 use super::{Place, Store, StoreError, delegations, journal, number, parse};
 use crate::policy::Denied;
+use crate::warning::Warning;
 
 /// Routes of a token that may wait for a decision at once.
 const PENDING: u64 = 500;
@@ -358,7 +359,9 @@ pub(super) fn readable(rows: &[SqliteRow], accesses: Vec<SqliteRow>) -> (Vec<Rou
     let mut damaged = |what: &str, error: StoreError| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "{what} in the database cannot be read"
+            what,
+            "{}",
+            Warning::Damaged
         );
         unreadable += 1;
     };

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::routes::readable;
 use super::sessions::session;
 use super::{Store, StoreError, parse};
+use crate::warning::Warning;
 
 /// Where something is served: a route's or a session route's place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +105,9 @@ fn with_routes(rows: &[SqliteRow]) -> (Vec<(Session, Uuid)>, usize) {
         Err(error) => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a session route in the database cannot be read"
+                what = "a session route",
+                "{}",
+                Warning::Damaged
             );
             unreadable += 1;
             None

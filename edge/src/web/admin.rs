@@ -22,6 +22,7 @@ use super::error::Failure;
 use super::portal::{MessagePage, audience, failed, no_such_page, page};
 use super::sign_in::{Session, set_cookie};
 use crate::policy;
+use crate::warning::Warning;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -266,7 +267,7 @@ async fn sign_in(
         let from = headers
             .get("x-real-ip")
             .and_then(|value| value.to_str().ok());
-        tracing::warn!(from, "a sign-in with no administrator's token");
+        tracing::warn!(from, "{}", Warning::SignIn);
         tokio::time::sleep(BRAKE).await;
         let problem = "That is no administrator's token, or it was revoked.";
         return sign_in_page(&app, StatusCode::UNAUTHORIZED, Some(problem));

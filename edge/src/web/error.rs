@@ -10,9 +10,10 @@ use crate::activity::UsesError;
 use crate::policy::Denied;
 use crate::publish::PublishError;
 use crate::store::StoreError;
+use crate::warning::Warning;
 
 /// Why a request was not done.
-#[derive(Debug)]
+#[derive(Debug, strum::EnumCount)]
 pub enum Failure {
     /// No token that is known.
     NoToken,
@@ -65,7 +66,7 @@ impl From<PublishError> for Failure {
 
 impl Failure {
     /// Status, sentence, field.
-    pub(super) fn parts(self) -> (StatusCode, Refusal) {
+    pub(crate) fn parts(self) -> (StatusCode, Refusal) {
         let plain = |error: &str| Refusal {
             error: error.to_owned(),
             field: None,
@@ -100,12 +101,16 @@ impl Failure {
             Self::Store(error @ StoreError::LimitsFull { .. }) => conflict("limit", &error),
             Self::Store(error @ StoreError::TooManyPending(_)) => conflict("access", &error),
             Self::Store(error @ (StoreError::MemoryFull | StoreError::DiskFull { .. })) => {
-                tracing::warn!(%error, "refused");
+                tracing::warn!(%error, "{}", Warning::NoRoom);
                 (StatusCode::INSUFFICIENT_STORAGE, plain(&error.to_string()))
             }
             Self::Store(StoreError::Ended) => Self::NoToken.parts(),
             Self::Store(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the database");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "{}",
+                    Warning::Database
+                );
                 (StatusCode::INTERNAL_SERVER_ERROR, plain(&error.to_string()))
             }
             Self::Publish(error @ PublishError::Full) => {
@@ -118,7 +123,7 @@ impl Failure {
             }
             Self::Uses(error) => (StatusCode::SERVICE_UNAVAILABLE, plain(&error.to_string())),
             Self::NoRandom(error) => {
-                tracing::error!(%error, "no random bytes");
+                tracing::error!(%error, "{}", Warning::NoRandom);
                 (
                     StatusCode::INTERNAL_SERVER_ERROR,
                     plain("the edge has no random bytes for a token"),

@@ -22,20 +22,44 @@ async fn vacancy(
     asked: Result<Query<PlaceQuery>, QueryRejection>,
 ) -> Result<Json<Vacancy>, Failure> {
     let asked = asked.map_err(|error| Failure::Malformed(error.body_text()))?;
-    let Query(PlaceQuery { host, path }) = asked;
+    let Query(PlaceQuery { host, path, blade }) = asked;
     policy::check_place(&host, &path)?;
     if let Err(refusal) = policy::check_not_portal(&host, &app.portal_host) {
         let route = None;
         return Ok(Json(Vacancy::Taken { refusal, route }));
     }
     let Some(route) = app.store.occupant(&host, &path, app.clock.now()).await? else {
-        return Ok(Json(Vacancy::Free));
+        let blades = app.store.blades_on(&host).await?;
+        return Ok(Json(beside(&actor, &host, blade.as_deref(), &blades)));
     };
     let blade = Some(route.spec.blade.clone());
     let taken = StoreError::Taken { host, path, blade };
     let (_, refusal) = Failure::from(taken.told_to(&actor)).parts();
     let route = actor.speaks_for(&route.spec.blade).then(|| route.into());
     Ok(Json(Vacancy::Taken { refusal, route }))
+}
+
+/// What a free place is beside routes of some blades on its host: which of them are others is a matter of whose the new route would be.
+fn beside(actor: &Actor, host: &str, blade: Option<&str>, blades: &[String]) -> Vacancy {
+    let is_other = |one: &&String| match blade {
+        Some(blade) => *one != blade,
+        None => !actor.speaks_for(one),
+    };
+    let others = blades.iter().filter(is_other);
+    let (known, hidden): (Vec<_>, Vec<_>) = others.partition(|one| actor.speaks_for(one));
+    let mut names: Vec<_> = known.iter().map(|one| format!("blade {one:?}")).collect();
+    if !hidden.is_empty() {
+        names.push("another blade".to_owned());
+    }
+    match names.is_empty() {
+        true => Vacancy::Free,
+        false => Vacancy::Shared {
+            notice: format!(
+                "routes of {} are on {host} already, which is shown to whoever decides",
+                names.join(", ")
+            ),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +97,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn shared_hosts_are_told_by_the_blade_asked_for() {
+        let all = Actor {
+            blades: vec!["*".into()],
+            ..actor("automathon")
+        };
+        let blades = ["automathon".to_owned(), "pnr".to_owned()];
+        let notice =
+            |actor: &Actor, blade, blades: &[String]| match beside(actor, HOST, blade, blades) {
+                Vacancy::Shared { notice } => notice,
+                other => format!("{other:?}"),
+            };
+        assert_eq!(notice(&all, None, &blades), "Free");
+        assert_eq!(notice(&all, Some("pnr"), &blades[1..]), "Free");
+        assert_eq!(notice(&all, Some("pnr"), &[]), "Free");
+        let told = notice(&all, Some("pnr"), &blades);
+        assert!(
+            told.starts_with("routes of blade \"automathon\" are on"),
+            "{told}"
+        );
+        let told = notice(&actor("pnr"), Some("other"), &blades);
+        assert!(
+            told.starts_with("routes of blade \"pnr\", another blade are"),
+            "{told}"
+        );
+    }
+
     #[tokio::test]
     async fn a_place_is_told_taken_to_all_and_whose_it_is_to_who_may_know() {
         let folder = tempfile::tempdir().unwrap();
@@ -101,6 +152,7 @@ mod tests {
             .unwrap()
         {
             Vacancy::Free => "free".to_owned(),
+            Vacancy::Shared { notice } => notice,
             Vacancy::Taken { refusal, route } => {
                 let field = refusal.field.unwrap_or_default();
                 let route = route.map_or(0, |route| route.id.as_u128());
@@ -111,9 +163,12 @@ mod tests {
         let other = "path: games.example.org/play is taken by a route of another blade (0)";
         assert_eq!(said("automathon", HOST, "/play").await, own);
         assert_eq!(said("pnr", HOST, "/play").await, other);
-        for (host, path) in [(HOST, "/"), (HOST, "/play/a"), ("pnr.example.org", "/play")] {
-            assert_eq!(said("pnr", host, path).await, "free", "{host}{path}");
+        let shared = "routes of another blade are on games.example.org already, which is shown to whoever decides";
+        for path in ["/", "/play/a"] {
+            assert_eq!(said("automathon", HOST, path).await, "free", "{path}");
+            assert_eq!(said("pnr", HOST, path).await, shared, "{path}");
         }
+        assert_eq!(said("pnr", "pnr.example.org", "/play").await, "free");
         let portal = "host: \"portal\" is the portal itself (0)";
         assert_eq!(said("pnr", "portal", "/").await, portal);
 

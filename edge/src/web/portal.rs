@@ -13,6 +13,7 @@ use mkys_edge_client::Audience;
 use super::App;
 use super::error::Failure;
 use crate::policy;
+use crate::warning::Warning;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -48,7 +49,7 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
             (status, headers, Html(text)).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "a page cannot be rendered");
+            tracing::error!(%error, "{}", Warning::Page);
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

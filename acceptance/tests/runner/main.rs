@@ -24,6 +24,7 @@ mod failure;
 mod first_page;
 mod full_disk;
 mod happenings;
+mod images;
 mod log;
 mod lost_answer;
 mod lost_node;

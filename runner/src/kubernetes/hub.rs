@@ -12,7 +12,7 @@ use super::{clock, names, triage};
 use crate::executor::Seen;
 use crate::kept::KeptInputs;
 use crate::plan::Plan;
-use crate::said;
+use crate::said::Said;
 use crate::spec::RunName;
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
@@ -321,7 +321,7 @@ impl Runs {
             Observation::Failed(failure)
                 if failure.cause == Cause::Evicted && cancelled == Some(true) =>
             {
-                let words = said::CANCELLED_BY_OTHERS;
+                let words = Said::CancelledByOthers.words();
                 Observation::Failed(Failure::new(Cause::Cancelled, words))
             }
             other => other,

@@ -10,7 +10,7 @@ use kube::core::Status;
 use mkys_init::Unstartable;
 
 use super::{clock, job};
-use crate::said;
+use crate::said::{self, Said};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use crate::words::is_full;
@@ -84,7 +84,10 @@ const BEFORE: [(&str, &str); 2] = [
 fn not_begun(failed: &ContainerStateTerminated) -> Failure {
     let words = words_of(failed);
     match (failed.exit_code, failed.reason.as_deref()) {
-        (OPEN, _) => Failure::new(Cause::Network, format!("{}: {words}", said::OPEN_NETWORK)),
+        (OPEN, _) => Failure::new(
+            Cause::Network,
+            format!("{}: {words}", Said::OpenNetwork.words()),
+        ),
         (_, Some("Error")) => {
             let words = format!("its inputs were not put in place: {words}");
             Failure::new(Cause::Files, words)
@@ -130,7 +133,7 @@ pub(super) fn ended(job: &Job) -> Option<Observation> {
     let message = failed.message.clone().unwrap_or_default();
     Some(match failed.reason.as_deref() {
         Some("DeadlineExceeded") => {
-            let words = format!("{}: {message}", said::LEASE);
+            let words = format!("{}: {message}", Said::Lease.words());
             Observation::Failed(Failure::new(Cause::Cancelled, words))
         }
         _ => Observation::Missing { words: message },
@@ -195,7 +198,7 @@ fn taken_away(
         "Evicted" => return failed(Cause::Evicted, message),
         "NodeLost" => return failed(Cause::NodeLost, message),
         "DeadlineExceeded" => {
-            return failed(Cause::Deadline, said::BEYOND_ITS_LIMIT);
+            return failed(Cause::Deadline, Said::BeyondItsLimit.words());
         }
         // the node found that it does not fit after all
         reason if reason.starts_with("OutOf") || REFUSED_BY_NODE.contains(&reason) => {
@@ -236,7 +239,7 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
     match ended.reason.as_deref() {
         // a node says so as well of one that went on without a process of its own
         Some("OOMKilled") if ended.exit_code == KILLED => {
-            failed(Cause::OutOfMemory, said::OUT_OF_MEMORY.to_owned())
+            failed(Cause::OutOfMemory, Said::OutOfMemory.into())
         }
         Some("StartError" | "ContainerCannotRun") => {
             let words = words_of(ended);
@@ -350,7 +353,7 @@ fn image_trouble(image: &str, waiting: &ContainerStateWaiting) -> Option<Observa
         }
         "CreateContainerConfigError" if is_secret_missing(message) => failed(Cause::SecretMissing),
         "CreateContainerError" | "RunContainerError" if message.contains(NO_COMMAND) => {
-            let failure = Failure::new(Cause::CommandMissing, said::NO_COMMAND);
+            let failure = Failure::new(Cause::CommandMissing, Said::NoCommand.words());
             Some(Observation::Failed(failure))
         }
         "CreateContainerError" | "RunContainerError" if is_commands(message) => {
@@ -489,8 +492,14 @@ mod tests {
             cause(ended(137, "OOMKilled", "")).0,
             Some(Cause::OutOfMemory)
         );
-        assert_eq!(ended(0, "OOMKilled", ""), exited(0, said::KILLED_A_PROCESS));
-        assert_eq!(ended(3, "OOMKilled", ""), exited(3, said::KILLED_A_PROCESS));
+        assert_eq!(
+            ended(0, "OOMKilled", ""),
+            exited(0, Said::KilledAProcess.words())
+        );
+        assert_eq!(
+            ended(3, "OOMKilled", ""),
+            exited(3, Said::KilledAProcess.words())
+        );
         let said = "exec /bin/sh: exec format error\n";
         let (found, words) = cause(ended(1, "Error", said));
         assert_eq!(found, Some(Cause::CommandMissing));

@@ -21,7 +21,15 @@ pub(super) fn observe(pod: &Pod) -> Observation {
     let status = pod.status.as_ref().unwrap_or(&empty);
     let run = state(&status.container_statuses, job::RUN);
     let ended = run.and_then(|state| state.terminated.as_ref());
-    if let Some(failure) = taken_away(pod, status, ended) {
+    let before = BEFORE.iter().find_map(|(name, _)| {
+        let before = state(&status.init_container_statuses, name)?;
+        let failed = before
+            .terminated
+            .as_ref()
+            .filter(|ended| ended.exit_code != 0)?;
+        Some((*name, failed))
+    });
+    if let Some(failure) = taken_away(pod, status, ended.or(before.map(|(_, failed)| failed))) {
         return Observation::Failed(failure);
     }
     if let Some(ended) = ended {
@@ -42,14 +50,13 @@ pub(super) fn observe(pod: &Pod) -> Observation {
             .map_or(Timestamp::MIN, clock::at);
         return Observation::Running { since };
     }
+    if let Some((name, failed)) = before {
+        return Observation::Failed(not_begun(name, failed));
+    }
     for (name, waits_for) in BEFORE {
         let Some(before) = state(&status.init_container_statuses, name) else {
             continue;
         };
-        let failed = before.terminated.as_ref();
-        if let Some(failed) = failed.filter(|ended| ended.exit_code != 0) {
-            return Observation::Failed(not_begun(failed));
-        }
         if before.running.is_some() {
             return waiting(Cause::Files, waits_for);
         }
@@ -81,26 +88,30 @@ const BEFORE: [(&str, &str); 2] = [
 ];
 
 /// Why what is to come before a run's command did not end well.
-fn not_begun(failed: &ContainerStateTerminated) -> Failure {
+fn not_begun(name: &str, failed: &ContainerStateTerminated) -> Failure {
     let words = words_of(failed);
+    let what = match name {
+        job::NETWORK => "it was not seen whether its network is closed",
+        _ => "its inputs were not put in place",
+    };
     match (failed.exit_code, failed.reason.as_deref()) {
         (OPEN, _) => Failure::new(
             Cause::Network,
             format!("{}: {words}", Said::OpenNetwork.words()),
         ),
         (_, Some("Error")) => {
-            let words = format!("its inputs were not put in place: {words}");
-            Failure::new(Cause::Files, words)
+            let cause = match name {
+                job::NETWORK => Cause::Executor,
+                _ => Cause::Files,
+            };
+            Failure::new(cause, format!("{what}: {words}"))
         }
         // no node can help that: it is what KubernetesSettings::keeper names
         (_, Some("StartError" | "ContainerCannotRun")) if is_commands(&words) => {
             let words = format!("the keeper's image is not that of mkys-keeper: {words}");
             Failure::new(Cause::Executor, words)
         }
-        _ => {
-            let words = format!("its inputs were not put in place: {words}");
-            Failure::new(Cause::NodeLost, words)
-        }
+        _ => Failure::new(Cause::NodeLost, format!("{what}: {words}")),
     }
 }
 
@@ -545,6 +556,35 @@ mod tests {
         assert!(exited(&seen(3, gone.clone())), "it has none to give");
         let words = "what would give its results ended: Unknown".to_owned();
         assert_eq!(seen(0, gone), Observation::Missing { words });
+    }
+
+    #[test]
+    fn pod_deleted_before_the_command_is_evicted() {
+        let before = |name: &str, code: i32, reason: &str| {
+            let ended = json!({ "terminated": { "exitCode": code, "reason": reason } });
+            let mut containers = run(ended);
+            containers[0]["name"] = json!(name);
+            pod(json!({ "initContainerStatuses": containers }))
+        };
+        let deleted = |mut pod: Pod| {
+            let at = serde_json::from_value(json!("2026-11-25T10:00:40Z"));
+            pod.metadata.deletion_timestamp = Some(at.unwrap());
+            cause(observe(&pod))
+        };
+        for (name, code, reason) in [
+            (job::NETWORK, 137, "ContainerStatusUnknown"),
+            (job::NETWORK, 143, "Error"),
+            (job::INPUTS, 137, "Error"),
+        ] {
+            let (found, words) = deleted(before(name, code, reason));
+            assert_eq!(found, Some(Cause::Evicted), "{name} {reason}: {words}");
+        }
+        let (found, words) = cause(observe(&before(job::NETWORK, 255, "Unknown")));
+        assert_eq!(found, Some(Cause::NodeLost));
+        assert_eq!(
+            words,
+            "it was not seen whether its network is closed: Unknown"
+        );
     }
 
     #[test]

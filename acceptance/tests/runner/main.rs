@@ -137,6 +137,7 @@ macro_rules! conformance {
                     others_list_it_read_its_log_and_stop_it,
                     a_closed_terminal_loses_no_result,
                     a_start_that_is_refused_again_and_again_can_be_ended,
+                    a_run_is_cancelled_while_its_image_is_pulled,
                     what_was_recorded_is_run_again,
                     a_session_without_an_edge_is_not_called_idle,
                     a_doctor_finds_nothing_wrong,

@@ -112,7 +112,7 @@ impl Cause {
             ),
             Self::Disk => (
                 "no room on the disk of the machine that runs it, or where its results are kept",
-                "make some; of results that were not kept nothing is left there",
+                "make some; results wait for it in the run's container for an hour (`Limits::room`). Of results that were not kept nothing is left",
             ),
             Self::Result => (
                 "a result is missing, no regular file, or too large",

@@ -106,7 +106,8 @@ macro_rules! conformance {
                     what_it_says_last_is_delivered,
                 }
                 full_disk {
-                    results_that_find_no_room_are_told_apart,
+                    results_wait_until_there_is_room,
+                    results_that_find_no_room_can_be_given_up,
                     a_record_that_finds_no_room_is_told,
                     a_folder_without_room_is_refused_before_anything_starts,
                     two_runs_have_no_folder_together,

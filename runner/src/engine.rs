@@ -12,6 +12,7 @@ mod hub;
 mod images;
 mod inspector;
 mod machine;
+mod pending;
 mod rooms;
 mod sweep;
 mod triage;
@@ -47,6 +48,7 @@ use crate::kept::KeptInputs;
 use crate::log::{LogLine, LogPlace};
 use crate::plan::{Plan, Work};
 use crate::record::Ran;
+use crate::said::Said;
 use crate::spec::{Owner, RunName};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
@@ -54,6 +56,7 @@ use client::Client;
 use hub::Hub;
 use images::Digests;
 use machine::Machine;
+use pending::AllPending;
 use rooms::Rooms;
 
 pub use inspector::Inspector;
@@ -166,6 +169,8 @@ pub struct Engine {
     hub: Arc<Hub>,
     rooms: Rooms,
     digests: Digests,
+    /// Runs whose images are being pulled.
+    pending: AllPending,
     /// They end with it.
     _tasks: JoinSet<()>,
     /// Held for as long as the owner's runs are this process's.
@@ -206,6 +211,7 @@ impl Engine {
         tasks.spawn(async move { sweep::sweep(&engine, &owner, &at).await });
         Ok(Self {
             docker,
+            pending: AllPending::new(&settings.directory, &settings.owner),
             rooms: Rooms::new(
                 settings.owner.clone(),
                 settings.networks,
@@ -495,8 +501,28 @@ impl Executor for Engine {
     async fn prepare(&self, plan: &Plan) -> Result<(), SubmitError> {
         // what can never run needs no image
         self.fits(plan).await?;
-        let ready = images::ready(&self.docker, &plan.container.image).await;
-        ready.map(drop).map_err(|error| self.no_image(plan, error))
+        let pending = self.pending.add(plan);
+        let cancelled = async {
+            match &pending {
+                Some(pending) => pending.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ready = tokio::select! {
+            ready = images::ready(&self.docker, &plan.container.image) => {
+                ready.map(drop).map_err(|error| self.no_image(plan, error))
+            }
+            () = cancelled => Ok(()),
+        };
+        // what is asked for again still waits
+        if matches!(ready, Err(SubmitError::Executor(_))) {
+            return ready;
+        }
+        if self.pending.remove(&plan.name) {
+            let words = Said::CancelledByOthers;
+            return Err(SubmitError::Refused(failure(Cause::Cancelled, words)));
+        }
+        ready
     }
 
     async fn submit(&self, plan: &Plan) -> Result<(), SubmitError> {
@@ -641,6 +667,7 @@ impl Executor for Engine {
     }
 
     async fn destroy(&self, plan: &Plan) -> Result<Vec<Remains>, ExecutorError> {
+        self.pending.remove(&plan.name);
         let name = self.container(&plan.name);
         let was_there = self.hub.known(&plan.name).is_some();
         let gone = || {

@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod advice;
 mod attempts;
 mod clock;
 mod door;
@@ -46,6 +47,13 @@ mod listed;
 mod listener;
 mod log;
 mod outcome;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop at once"
+)]
+mod page;
 mod plan;
 mod record;
 mod result;

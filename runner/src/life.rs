@@ -457,17 +457,17 @@ async fn take<E: Executor>(shared: Arc<Shared<E>>, plan: Plan) -> Done {
     }
     let mut waits = again();
     loop {
-        let error: Box<dyn std::error::Error + Send + Sync> =
-            match shared.executor.take(&plan).await {
-                Ok(parts) => match result::take(&plan.name, &shared.keep, parts).await {
-                    Ok(results) => return Done::Taken(results),
-                    Err(NotTaken::Refused(failure)) => return Done::NotTaken(failure),
-                    Err(NotTaken::Interrupted) => "it was interrupted".into(),
-                },
-                Err(error) => error.into(),
-            };
-        let words = words(&*error);
-        shared.tell(&plan.name, Told::Happened(Event::Untaken { words }));
+        let why = match shared.executor.take(&plan).await {
+            Ok(parts) => match result::take(&plan.name, &shared.keep, parts).await {
+                Ok(results) => return Done::Taken(results),
+                Err(NotTaken::Refused(failure)) => return Done::NotTaken(failure),
+                Err(NotTaken::NoRoom(failure)) => failure,
+                Err(NotTaken::Interrupted) => Failure::new(Cause::Result, "it was interrupted"),
+            },
+            Err(error) => Failure::new(Cause::Result, words(&error)),
+        };
+        let error: Box<dyn std::error::Error + Send + Sync> = why.words.as_str().into();
+        shared.tell(&plan.name, Told::Happened(Event::Untaken(why)));
         pause(&mut waits, &*error, &plan, "its result can't be taken").await;
     }
 }

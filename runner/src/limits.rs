@@ -18,12 +18,21 @@ pub struct Limits {
     pub run: SignedDuration,
     /// For taking its result, once it has ended.
     pub collect: SignedDuration,
+    /// The same from when there was no room for its result, which somebody may make meanwhile.
+    #[serde(default = "room")]
+    pub room: SignedDuration,
+}
+
+/// What plans have that were written down before there was such a limit.
+const fn room() -> SignedDuration {
+    Limits::ROOM
 }
 
 impl Limits {
     const SUBMIT: SignedDuration = SignedDuration::from_secs(60);
     const START: SignedDuration = SignedDuration::from_mins(10);
     const COLLECT: SignedDuration = SignedDuration::from_mins(5);
+    const ROOM: SignedDuration = SignedDuration::from_hours(1);
 
     /// A computation's: it may run for `run`.
     #[must_use]
@@ -35,6 +44,7 @@ impl Limits {
             idle: None,
             run,
             collect: Self::COLLECT,
+            room: Self::ROOM,
         }
     }
 

@@ -58,6 +58,8 @@ pub enum Keep {
 pub(crate) enum NotTaken {
     /// They can't be given; asking again changes nothing.
     Refused(Failure),
+    /// There is no room for them. Somebody can make some.
+    NoRoom(Failure),
     /// The executor hung up. It can be asked again.
     Interrupted,
 }
@@ -68,9 +70,11 @@ impl From<io::Error> for NotTaken {
             error.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         );
-        let cause = if is_full { Cause::Disk } else { Cause::Result };
         let words = format!("its results can't be kept: {error}");
-        Self::Refused(Failure::new(cause, words))
+        match is_full {
+            true => Self::NoRoom(Failure::new(Cause::Disk, words)),
+            false => Self::Refused(Failure::new(Cause::Result, words)),
+        }
     }
 }
 

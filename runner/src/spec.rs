@@ -135,7 +135,11 @@ mod duration {
         deserializer: D,
     ) -> Result<SignedDuration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(|_| {
+            serde::de::Error::custom(format!(
+                "{text:?} is no duration in hours, minutes and seconds, such as 24h, 5m or 1h30m"
+            ))
+        })
     }
 }
 
@@ -146,6 +150,14 @@ mod tests {
 
     fn computation(json: &str) -> Computation {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn duration_in_days_is_refused_with_an_example() {
+        let day = r#"{"name": "one", "container": {"image": "a"}, "deadline": "1d"}"#;
+        let error = serde_json::from_str::<Computation>(day).unwrap_err();
+        let words = "\"1d\" is no duration in hours, minutes and seconds, such as 24h, 5m or 1h30m";
+        assert!(error.to_string().starts_with(words), "{error}");
     }
 
     #[test]

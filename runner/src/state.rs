@@ -53,9 +53,9 @@ pub enum State {
         verdict: Verdict,
         /// Whether its result is still to be taken.
         result: bool,
-        /// Why that did not succeed when it was tried last; empty before that.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        words: String,
+        /// Why that did not succeed when it was tried last: what it fails for if it never does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        untaken: Option<Failure>,
     },
     /// Nothing of it is left.
     Gone {
@@ -124,11 +124,8 @@ pub enum Event {
     },
     /// The caller ends it: a session's proper end, a computation's cancellation.
     Ended,
-    /// Its result could not be taken, and may be the next time.
-    Untaken {
-        /// In the words of whoever was asked.
-        words: String,
-    },
+    /// Its result could not be taken, and may be the next time. What it fails for if it never is.
+    Untaken(Failure),
     /// Its result was taken and acknowledged, or can't be.
     Taken(Result<(), Failure>),
     /// The executor proved that nothing of it is left.
@@ -164,7 +161,7 @@ impl State {
             since: now,
             verdict,
             result: false,
-            words: String::new(),
+            untaken: None,
         }
     }
 
@@ -265,8 +262,9 @@ impl State {
             Self::Ending {
                 since,
                 result: true,
+                untaken,
                 ..
-            } => after(since, limits.collect),
+            } => after(since, to_take(untaken.as_ref(), limits)),
             Self::Ending { .. } | Self::Gone { .. } => None,
         }
     }
@@ -276,7 +274,7 @@ impl State {
         let Self::Ending {
             since,
             verdict,
-            words,
+            untaken,
             ..
         } = &mut self
         else {
@@ -293,18 +291,27 @@ impl State {
             Event::Taken(Ok(())) => end(since, verdict.clone(), false),
             // the work was done, and yet its caller has nothing of it
             Event::Taken(Err(failure)) => failed(failure.clone()),
-            Event::Ended => failed(Failure::new(Cause::Cancelled, "the caller cancelled it")),
-            Event::Tick if now.duration_since(since) >= limits.collect => {
-                let words = format!(
-                    "its result was not taken within {:#}: {words}",
-                    limits.collect
-                );
-                failed(Failure::new(Cause::Result, words.trim_end_matches(": ")))
+            Event::Ended => {
+                let words = match untaken {
+                    Some(Failure { words, .. }) => format!("the caller cancelled it: {words}"),
+                    None => "the caller cancelled it".to_owned(),
+                };
+                failed(Failure::new(Cause::Cancelled, words))
+            }
+            Event::Tick if now.duration_since(since) >= to_take(untaken.as_ref(), limits) => {
+                let limit = to_take(untaken.as_ref(), limits);
+                let words = format!("its result was not taken within {limit:#}");
+                failed(match untaken {
+                    Some(why) => Failure::new(why.cause, format!("{words}: {}", why.words)),
+                    None => Failure::new(Cause::Result, words),
+                })
             }
             Event::Absent => lost("it went away before its result was taken"),
             Event::Seen(Observation::Missing { words }) => lost(words),
-            Event::Untaken { words: said } => {
-                words.clone_from(said);
+            // somebody has an hour to make room, and an executor that is away meanwhile takes none of it
+            Event::Untaken(_) if is_room_wanted(untaken.as_ref()) => self,
+            Event::Untaken(why) => {
+                *untaken = Some(why.clone());
                 self
             }
             _ => self,
@@ -356,7 +363,7 @@ impl State {
                 Some(verdict) => verdict,
                 None => return self,
             },
-            Event::Answered | Event::Untaken { .. } | Event::Taken(_) => return self,
+            Event::Answered | Event::Untaken(_) | Event::Taken(_) => return self,
         };
         end(now, verdict, false)
     }
@@ -444,11 +451,23 @@ impl State {
     }
 }
 
+/// Returns how long a result may take: room for it is for somebody to make.
+fn to_take(untaken: Option<&Failure>, limits: &Limits) -> SignedDuration {
+    match is_room_wanted(untaken) {
+        true => limits.room,
+        false => limits.collect,
+    }
+}
+
+fn is_room_wanted(untaken: Option<&Failure>) -> bool {
+    untaken.is_some_and(|why| why.cause == Cause::Disk)
+}
+
 fn end(now: Timestamp, verdict: Verdict, result: bool) -> State {
     State::Ending {
         since: now,
         verdict,
         result,
-        words: String::new(),
+        untaken: None,
     }
 }

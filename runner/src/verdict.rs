@@ -124,28 +124,3 @@ pub(crate) fn signal(code: i32) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use strum::IntoEnumIterator;
-
-    use super::*;
-
-    #[test]
-    fn the_page_tells_each_cause_and_what_to_do() {
-        let page = include_str!("../../docs/runner/troubleshooting.md");
-        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
-        let mut told: Vec<_> = rows
-            .map(|row| {
-                let cells: Vec<_> = row.trim_end_matches('|').split(" | ").collect();
-                assert_eq!(cells.len(), 3, "{row}");
-                assert!(cells.iter().all(|cell| !cell.trim().is_empty()), "{row}");
-                cells[0].trim_end_matches('`').to_owned()
-            })
-            .collect();
-        told.sort();
-        let mut causes: Vec<_> = Cause::iter().map(|cause| cause.to_string()).collect();
-        causes.sort();
-        assert_eq!(told, causes);
-    }
-}

@@ -45,8 +45,11 @@ fn unanswered() -> Event {
 }
 
 fn untaken() -> Event {
-    let words = "the node does not answer".to_owned();
-    Event::Untaken { words }
+    Event::Untaken(Failure::new(Cause::Result, "the node does not answer"))
+}
+
+fn no_room() -> Event {
+    Event::Untaken(Failure::new(Cause::Disk, "no room"))
 }
 
 const USED: Event = Event::Used { at: Timestamp::MAX };
@@ -220,6 +223,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(USED),
         Just(Event::Ended),
         Just(untaken()),
+        Just(no_room()),
         Just(Event::Taken(Ok(()))),
         Just(Event::Taken(Err(Failure::new(Cause::Result, "a link")))),
         Just(Event::Absent),
@@ -238,6 +242,30 @@ fn rank(state: &State) -> u8 {
         State::Ending { result: false, .. } => 5,
         State::Gone { .. } => 6,
     }
+}
+
+#[test]
+fn results_without_room_wait_for_an_hour() {
+    let limits = computation();
+    let early = [(1, exited(0)), (1, no_room()), (3_000, Event::Tick)];
+    let (waits, _) = play(&limits, &early);
+    assert!(waits.wants().result && waits.wants().container, "{waits:?}");
+    // an executor that is away takes nothing of the hour
+    let (late, _) = play(
+        &limits,
+        &[&early[..], &[(1, untaken()), (600, Event::Tick)]].concat(),
+    );
+    let words = "its result was not taken within 1h: no room";
+    assert_eq!(
+        late.verdict(),
+        Some(&Failure::new(Cause::Disk, words).into())
+    );
+    let (ended, _) = play(&limits, &[&early[..], &[(1, Event::Ended)]].concat());
+    let words = "the caller cancelled it: no room";
+    assert_eq!(
+        ended.verdict(),
+        Some(&Failure::new(Cause::Cancelled, words).into())
+    );
 }
 
 proptest! {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use futures_util::StreamExt;
 use mkys_acceptance::platform::engine::ContainerEngine;
-use mkys_runner::{Cause, Direct, Keep, Outcome, Runner, StartError, Verdict};
+use mkys_runner::{Cause, Direct, Keep, Run, Runner, StartError, State, Verdict};
 use tempfile::TempDir;
 
 use crate::bench::{Bench, EngineBench, fails, line, tell, until_running};
@@ -31,6 +32,16 @@ impl SmallDisk {
             .arg(format!("of={}", self.path().join("filled").display()))
             .output();
         assert!(!filled.unwrap().status.success(), "there is room");
+    }
+
+    /// Makes room.
+    fn grow(&self, kib: u32) {
+        let size = format!("remount,size={kib}k");
+        let grown = Command::new("mount")
+            .args(["-o", &size])
+            .arg(self.path())
+            .status();
+        assert!(grown.unwrap().success());
     }
 
     fn path(&self) -> &Path {
@@ -60,26 +71,54 @@ fn files(folder: &Path) -> Vec<String> {
     files
 }
 
-async fn kept(bench: &impl Bench, folder: &Path, command: &str, result: Option<&str>) -> Outcome {
+/// Starts a run whose results do not fit, and waits until that is told.
+async fn without_room<B: Bench>(bench: &B, folder: &Path) -> (Runner<B::Executor>, Run) {
     let keep = Keep::Directory(folder.to_owned());
     let executor = bench.executor().await;
     let runner = Runner::start_with(executor, keep, Direct).await.unwrap();
-    let mut computation = line(bench, command);
-    computation.results = result.iter().map(|path| path.parse().unwrap()).collect();
+    let mut computation = line(
+        bench,
+        "echo small >/mkys/out/small; dd if=/dev/zero of=/mkys/out/zeros bs=1k count=500",
+    );
+    computation.results = ["small", "zeros"].map(|path| path.parse().unwrap()).into();
     let run = runner.compute(computation).await.unwrap();
-    let outcome = run.finish().await.unwrap();
-    assert_eq!(bench.left().await, Vec::<String>::new());
-    Outcome::clone(&outcome)
+    let is_told = |state: &State| match state {
+        State::Ending { untaken, .. } => untaken.as_ref().is_some_and(|why| {
+            why.cause == Cause::Disk && why.words.contains("No space left on device")
+        }),
+        _ => false,
+    };
+    let told = run
+        .states()
+        .any(|state| std::future::ready(is_told(&state)));
+    assert!(told.await, "nobody tells that there is no room");
+    assert!(!bench.left().await.is_empty(), "its results are gone");
+    (runner, run)
 }
 
-pub(crate) async fn results_that_find_no_room_are_told_apart(bench: &impl Bench) {
+pub(crate) async fn results_wait_until_there_is_room(bench: &impl Bench) {
     let disk = SmallDisk::new(128);
-    let command = "dd if=/dev/zero of=/mkys/out/zeros bs=1k count=500";
-    let outcome = kept(bench, disk.path(), command, Some("zeros")).await;
+    let (_runner, run) = without_room(bench, disk.path()).await;
+    disk.grow(2048);
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(outcome.verdict, Verdict::Succeeded, "{outcome:?}");
+    assert_eq!(bench.left().await, Vec::<String>::new());
+    let there = files(disk.path());
+    for result in ["one/out/small", "one/out/zeros", "one/record.json"] {
+        assert!(there.iter().any(|one| one == result), "{there:?}");
+    }
+}
+
+pub(crate) async fn results_that_find_no_room_can_be_given_up(bench: &impl Bench) {
+    let disk = SmallDisk::new(128);
+    let (_runner, run) = without_room(bench, disk.path()).await;
+    run.end();
+    let outcome = run.finish().await.unwrap();
+    assert_eq!(bench.left().await, Vec::<String>::new());
     let Verdict::Failed(failure) = &outcome.verdict else {
         panic!("{outcome:?}")
     };
-    assert_eq!(failure.cause, Cause::Disk, "{failure:?}");
+    assert_eq!(failure.cause, Cause::Cancelled, "{failure:?}");
     assert!(
         failure.words.contains("No space left on device"),
         "{failure:?}"

@@ -24,6 +24,7 @@ mod failure;
 mod first_page;
 mod full_disk;
 mod happenings;
+mod images;
 mod log;
 mod lost_answer;
 mod lost_node;
@@ -105,7 +106,8 @@ macro_rules! conformance {
                     what_it_says_last_is_delivered,
                 }
                 full_disk {
-                    results_that_find_no_room_are_told_apart,
+                    results_wait_until_there_is_room,
+                    results_that_find_no_room_can_be_given_up,
                     a_record_that_finds_no_room_is_told,
                     a_folder_without_room_is_refused_before_anything_starts,
                     two_runs_have_no_folder_together,
@@ -136,6 +138,7 @@ macro_rules! conformance {
                     others_list_it_read_its_log_and_stop_it,
                     a_closed_terminal_loses_no_result,
                     a_start_that_is_refused_again_and_again_can_be_ended,
+                    a_run_is_cancelled_while_its_image_is_pulled,
                     what_was_recorded_is_run_again,
                     a_session_without_an_edge_is_not_called_idle,
                     a_doctor_finds_nothing_wrong,

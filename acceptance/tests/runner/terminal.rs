@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
@@ -170,6 +171,56 @@ pub(crate) async fn a_start_that_is_refused_again_and_again_can_be_ended(bench: 
     );
     child.wait().unwrap();
     assert_eq!(bench.left().await, Vec::<String>::new());
+}
+
+/// A registry that takes connections and never answers.
+fn silent_registry() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    registry
+}
+
+pub(crate) async fn a_run_is_cancelled_while_its_image_is_pulled(bench: &impl Bench) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spec.json");
+    let mut computation = crate::bench::line(bench, "true");
+    let image = format!("{}/none:1", silent_registry());
+    computation.container.image = image.parse().unwrap();
+    std::fs::write(&file, serde_json::to_string(&computation).unwrap()).unwrap();
+    for by_others in [true, false] {
+        let words = ["run", file.to_str().unwrap(), "--json"];
+        let mut child = mkys_run(bench, &folder, &words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let listed = || read(&ask(bench, &folder, &["list", "--json"]));
+        let until = Instant::now() + Duration::from_secs(20);
+        while listed().as_array().unwrap().is_empty() {
+            assert!(Instant::now() < until, "nobody sees it");
+        }
+        let asked = Instant::now();
+        if by_others {
+            let cancelled = ask(bench, &folder, &["cancel", "one"]);
+            assert!(cancelled.status.success(), "{}", said(&cancelled));
+        } else {
+            signal(&child, Signal::INT);
+        }
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let last = lines.map(Result::unwrap).last().unwrap();
+        let outcome: Value = serde_json::from_str(&last).unwrap();
+        let verdict = &outcome["outcome"]["verdict"];
+        assert_eq!(verdict["cause"], "cancelled", "{outcome}");
+        let who = if by_others { "somebody" } else { "the caller" };
+        let words = verdict["words"].as_str().unwrap();
+        assert!(words.starts_with(who), "{outcome}");
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        child.wait().unwrap();
+        assert_eq!(bench.left().await, Vec::<String>::new());
+        assert_eq!(listed(), json!([]));
+    }
 }
 
 fn signal(child: &std::process::Child, signal: Signal) {

@@ -34,4 +34,12 @@ impl Chance {
     pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.between(1, times) == 1
     }
+
+    /// Brings these into another order (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
+            let other = usize::try_from(self.between(0, last as u64)).unwrap();
+            all.swap(last, other);
+        }
+    }
 }

@@ -128,7 +128,11 @@ impl<H: Hand> Course<'_, H> {
 
     fn go(&self) -> Result<Went, String> {
         let (when, after_ms) = match &self.trial.fate {
-            Fate::Lives => return self.ends().map(|()| Went::AsDrawn),
+            Fate::Lives => {
+                self.ends()?;
+                self.tally.count(Happened::LivedOn);
+                return Ok(Went::AsDrawn);
+            }
             Fate::ComesBack { when, after_ms } => (when, Some(*after_ms)),
             Fate::Dies { when } => (when, None),
             Fate::HungUp { when } => return self.goes_on(when, Deed::HangUp),
@@ -163,12 +167,15 @@ impl<H: Hand> Course<'_, H> {
         };
         let Some(after_ms) = after_ms else {
             self.lasts(&under_way)?;
-            return self.goes_away().map(|()| went);
+            self.goes_away()?;
+            self.tally.count(Happened::NeverCameBack);
+            return Ok(went);
         };
         std::thread::sleep(Duration::from_millis(after_ms));
         self.still(&under_way)?;
         self.ends()?;
         record.map_or(Ok(()), |record| self.is_told(&record))?;
+        self.tally.count(Happened::CameBack);
         Ok(went)
     }
 
@@ -228,15 +235,16 @@ impl<H: Hand> Course<'_, H> {
                     continue;
                 }
             };
-            if deed == Deed::HangUp {
-                self.tally.count(Happened::HungUp);
-            } else if self.hand.stop(&self.owner) {
-                self.tally.count(Happened::Stopped);
-            }
+            let was_stopped = deed == Deed::Nothing && self.hand.stop(&self.owner);
             let Some(outcome) = owner.outcome()? else {
                 // its executor was away
                 return self.ends().map(|()| Went::Later);
             };
+            if deed == Deed::HangUp {
+                self.tally.count(Happened::HungUp);
+            } else if was_stopped && outcome["verdict"]["cause"] == "evicted" {
+                self.tally.count(Happened::Stopped);
+            }
             return self.judge(&outcome).map(|()| Went::AsDrawn);
         }
     }
@@ -337,8 +345,17 @@ impl<H: Hand> Course<'_, H> {
     }
 
     fn judge(&self, outcome: &Value) -> Result<(), String> {
-        if !self.trial.allows(outcome) {
-            return Err(format!("it is judged wrongly: {}", outcome["verdict"]));
+        let record = self.on_record().unwrap_or_default();
+        let remarks = record["remarks"].as_array().into_iter().flatten();
+        let remarks: Vec<_> = remarks.filter_map(Value::as_str).collect();
+        if self.trial.is_by_itself(outcome, &remarks) {
+            self.tally
+                .count(Happened::EndedByItself(self.trial.work.name()));
+        } else if !self.trial.allows(outcome) {
+            return Err(format!(
+                "it is judged wrongly: {}, remarks: {remarks:?}",
+                outcome["verdict"]
+            ));
         }
         // an executor that is away can't be asked
         let until = Instant::now() + LIMIT;

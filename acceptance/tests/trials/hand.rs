@@ -17,14 +17,16 @@ use tempfile::TempDir;
 use crate::bench::{engine, static_program};
 use crate::chance::Chance;
 use crate::cluster_bench::{NAMESPACE, Shared, shared};
+use crate::images;
 use crate::proxy::Proxy;
+use crate::table::Image;
 use crate::tally::{Happened, Tally};
 use crate::weather::Storm;
 
 /// An executor in the hand of the trials.
 pub(crate) trait Hand: Send + Sync + 'static {
-    /// An image with a shell.
-    fn image(&self) -> &str;
+    /// An image.
+    fn image(&self, image: Image) -> &str;
     /// `mkys-run` on it; on a bad line, if there is one.
     fn mkys_run(&self, bad_line: bool) -> Command;
     /// What there is of an owner; `None` when the executor is away.
@@ -45,6 +47,21 @@ pub(crate) trait Hand: Send + Sync + 'static {
     fn blow(&self, storm: Storm);
     /// Stops an owner's runs, as an administrator does. Says whether that could be asked for.
     fn stop(&self, owner: &str) -> bool;
+}
+
+/// An image that is not the one with a shell.
+fn odd(image: Image) -> Option<&'static str> {
+    match image {
+        Image::Shell => None,
+        Image::Programs => Some(images::programs()),
+        Image::Volumes => Some(images::volumes()),
+    }
+}
+
+/// Has all images there, before an engine goes away.
+fn make_images() {
+    images::programs();
+    images::volumes();
 }
 
 /// How a run stands, without its owner.
@@ -84,6 +101,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new() -> Self {
         let (engine, image) = engine();
+        make_images();
         Self {
             engine: engine.clone(),
             image: image.clone(),
@@ -93,8 +111,8 @@ impl Engine {
 }
 
 impl Hand for Engine {
-    fn image(&self) -> &str {
-        &self.image
+    fn image(&self, image: Image) -> &str {
+        odd(image).unwrap_or(&self.image)
     }
 
     fn mkys_run(&self, _bad_line: bool) -> Command {
@@ -184,6 +202,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(tally: &Arc<Tally>) -> Self {
         let shared = shared();
+        make_images();
         let folder = tempfile::tempdir().unwrap();
         let proxy = Proxy::begin(shared.kubeconfig(), Arc::clone(tally));
         let bad = folder.path().join("kubeconfig");
@@ -198,8 +217,8 @@ impl Cluster {
 }
 
 impl Hand for Cluster {
-    fn image(&self) -> &str {
-        self.shared.image
+    fn image(&self, image: Image) -> &str {
+        odd(image).unwrap_or(self.shared.image)
     }
 
     fn mkys_run(&self, bad_line: bool) -> Command {

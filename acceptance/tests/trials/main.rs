@@ -1,8 +1,8 @@
 //! Trials: runs whose owners are killed, whose executors go away, whose answers are lost; each ends as it should, and nothing of it is left.
 //!
 //! Every trial is drawn from a seed, so that one that failed can be had again: `make trials N=100 SEED=7`. `N` is how many there are on
-//! each executor, 6 unless it is said; the first six are the same for every seed, and have each state in which an owner is killed. What
-//! happened is counted, and trials in which something never happened that they are about have failed as well. What they need is what the
+//! each executor, 6 unless it is said; the first six are the same for every seed, and have each state in which an owner is killed. The others
+//! are dealt, so that each kind of work and each fate comes as often as it should: 50 have them all. What happened is counted, and trials in which something never happened that they are about have failed as well. What they need is what the
 //! stories of the runner need (`tests/runner`).
 
 #![allow(
@@ -35,6 +35,10 @@ mod bench;
 #[path = "../runner/cluster_bench.rs"]
 #[allow(dead_code, reason = "stories need more of it")]
 mod cluster_bench;
+#[path = "../runner/images.rs"]
+mod images;
+#[path = "../runner/happenings/table.rs"]
+mod table;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +46,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use course::Went;
 use hand::{Cluster, Engine, Hand};
 use tally::{Happened, Tally};
-use trial::Trial;
+use trial::{Trial, Work};
 
 /// How many trials go on beside each other.
 const AT_ONCE: usize = 8;
@@ -101,8 +105,12 @@ fn wanted(hand: &impl Hand, count: u64, certain: &[weather::Storm]) -> Vec<Happe
         wanted.extend(certain.first().map(|storm| Happened::Away(storm.what)));
         return wanted;
     }
+    wanted.extend(Work::names().map(Happened::EndedByItself));
     wanted.extend([
         Happened::KeptForItsLease,
+        Happened::LivedOn,
+        Happened::CameBack,
+        Happened::NeverCameBack,
         Happened::HungUp,
         Happened::Stopped,
         Happened::NoRoom,

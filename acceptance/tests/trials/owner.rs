@@ -50,7 +50,7 @@ pub(crate) fn start<H: Hand>(
     results: Option<&Path>,
 ) -> Owner {
     let file = folder.path().join("spec.json");
-    std::fs::write(&file, trial.spec(hand.image()).to_string()).unwrap();
+    std::fs::write(&file, trial.spec(hand).to_string()).unwrap();
     let mut command = hand.mkys_run(trial.bad_line);
     command
         .args([

@@ -9,6 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) enum Happened {
     /// An owner was killed, and this is the state that it had said last of its run.
     Killed(&'static str),
+    /// A run ended as its work does by itself, and this is the kind of work.
+    EndedByItself(&'static str),
+    /// Nothing happened to an owner.
+    LivedOn,
+    /// An owner was killed, and another of its name took its run over.
+    CameBack,
+    /// An owner was killed for good, and nothing was left.
+    NeverCameBack,
     /// How its run had ended was on record when an owner was killed.
     KilledOnRecord,
     /// A run ended before its owner was to be killed, so that another trial was drawn.
@@ -41,6 +49,10 @@ impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Killed(state) => write!(f, "owners killed at {state}"),
+            Self::EndedByItself(work) => write!(f, "runs judged by their work: {work}"),
+            Self::LivedOn => f.write_str("owners that nothing happened to"),
+            Self::CameBack => f.write_str("owners killed and started anew"),
+            Self::NeverCameBack => f.write_str("owners killed for good"),
             Self::KilledOnRecord => f.write_str("owners killed with their run's end on record"),
             Self::NotKilled => f.write_str("runs that ended too early for a kill"),
             Self::KeptForItsLease => f.write_str("runs there for their lease"),

@@ -142,6 +142,7 @@ impl Inspector {
             return Ok(Self::Kubernetes(Box::new(inspector)));
         }
         let inspector = engine::Inspector::connect(at.engine.engine.as_deref()).await?;
+        let inspector = inspector.with_directory(at.engine.directory.clone());
         Ok(Self::Engine(inspector))
     }
 

@@ -147,6 +147,11 @@ impl Screen {
             State::Running { words, .. } if words.is_empty() => "running".to_owned(),
             State::Running { words, .. } => format!("running, and does not answer yet: {words}"),
             State::Serving { .. } => "open".to_owned(),
+            State::Ending {
+                result: true,
+                untaken: Some(why),
+                ..
+            } => format!("its results wait in its container: {}", why.words),
             State::Ending { result: true, .. } => "its results are taken".to_owned(),
             State::Ending { .. } => "it is being destroyed".to_owned(),
             State::Gone { .. } => "gone".to_owned(),

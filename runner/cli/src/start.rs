@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use mkys_runner::{
-    Computation, Difference, Direct, Door, Executor, ExecutorError, Input, Keep, LogLine, Outcome,
-    Plan, Record, Run, Runner, Session, Verdict, Work, input_of,
+    Cause, Computation, Difference, Direct, Door, Executor, ExecutorError, Input, Keep, LogLine,
+    Outcome, Plan, Record, Run, Runner, Session, Verdict, Work, input_of,
 };
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -215,7 +215,7 @@ async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> 
     let mut signals = Signals::of(run)?;
     let mut states = std::pin::pin!(run.states());
     let mut lines = runner.logs(run, None);
-    let (mut is_open, mut is_ending) = (false, false);
+    let (mut is_open, mut is_ending, mut is_waiting) = (false, false, false);
     let mut outcome = std::pin::pin!(run.finish());
     let mut looks = tokio::time::interval(LOOK);
     let ended = loop {
@@ -223,6 +223,16 @@ async fn see_through<E: Executor>(runner: &Runner<E>, run: &Run, json: bool) -> 
             biased;
             () = signals.end() => end(run, &progress, &mut is_ending)?,
             Some(state) = states.next() => {
+                if let mkys_runner::State::Ending { result: true, untaken: Some(why), .. } = &state
+                    && why.cause == Cause::Disk
+                    && !is_waiting
+                {
+                    is_waiting = true;
+                    let wait = run.plan().limits.room;
+                    progress.note(format!(
+                        "{}: its results stay in its container for {wait:#}, until there is room; Ctrl-C gives them up", why.words
+                    ));
+                }
                 // it is told of again whenever somebody has used it
                 let opens = matches!(state, mkys_runner::State::Serving { .. }) && !is_open;
                 progress.state(state);

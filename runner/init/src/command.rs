@@ -16,6 +16,9 @@ pub enum Unstartable {
 }
 
 impl Unstartable {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Missing, Self::Interpreter, Self::Denied, Self::Format];
+
     /// Its words about a program.
     #[must_use]
     pub fn of(self, program: &str) -> String {

@@ -15,7 +15,7 @@ use super::images::Ready;
 use super::machine::Machine;
 use super::{EngineSettings, INIT, OWNER_DIRECTORY, SOCKET, failure};
 use crate::plan::{Plan, hex};
-use crate::said;
+use crate::said::Said;
 use crate::spec::{Owner, RunName};
 use crate::trace::Trace;
 use crate::verdict::{Cause, Failure};
@@ -159,7 +159,7 @@ pub(super) fn create(
         false => container.command.clone(),
     };
     if command.is_empty() {
-        return Err(failure(Cause::CommandMissing, said::NO_COMMAND));
+        return Err(failure(Cause::CommandMissing, Said::NoCommand.words()));
     }
     let init = Settings {
         run: plan.name.to_string(),

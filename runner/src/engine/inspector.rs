@@ -8,6 +8,7 @@ use bollard::query_parameters::{
 use futures_util::stream::BoxStream;
 
 use super::client::Client;
+use super::pending::{self, Told};
 use super::{EngineError, body, dial, engine_name, triage, watch};
 use crate::executor::ExecutorError;
 use crate::listed::Listed;
@@ -18,11 +19,15 @@ use crate::trace::Trace;
 /// What a first process takes for a person's wish, as on a terminal: the engine itself stops containers with SIGTERM.
 const CANCELS: &str = "SIGINT";
 
+/// The status of a run whose image is being pulled.
+const PULLED: &str = "Pulling";
+
 /// Looks at runs, whoever's they are. It owns none, so it can be there beside their owners.
 #[derive(Clone, Debug)]
 pub struct Inspector {
     docker: Client,
     socket: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 impl Inspector {
@@ -35,7 +40,17 @@ impl Inspector {
         Ok(Self {
             docker: dial(socket).await?,
             socket: socket.map(Path::to_owned),
+            directory: None,
         })
+    }
+
+    /// Looks in a directory of owners as well ([`EngineSettings::directory`](super::EngineSettings)), for runs whose images are being pulled.
+    #[must_use]
+    pub fn with_directory(self, directory: PathBuf) -> Self {
+        Self {
+            directory: Some(directory),
+            ..self
+        }
     }
 
     fn error(
@@ -70,6 +85,18 @@ impl Inspector {
                 })
             })
             .collect();
+        let pending = self.directory.as_deref().map(pending::all);
+        for Told { owner: of, plan } in pending.into_iter().flatten() {
+            let is_there = |run: &Listed| run.owner == of && run.plan.name == plan.name;
+            if owner.is_none_or(|owner| *owner == of) && !runs.iter().any(is_there) {
+                let status = PULLED.to_owned();
+                runs.push(Listed {
+                    owner: of,
+                    plan,
+                    status,
+                });
+            }
+        }
         runs.sort_by_key(|run| run.plan.submitted);
         Ok(runs)
     }
@@ -109,6 +136,11 @@ impl Inspector {
     ///
     /// When the engine does not answer.
     pub async fn stop(&self, run: &Listed) -> Result<(), ExecutorError> {
+        if let Some(directory) = &self.directory
+            && pending::cancel(directory, &run.owner, &run.plan.name)
+        {
+            return Ok(());
+        }
         let container = body::container_name(&run.owner, &run.plan.name);
         let absent = |error: &bollard::errors::Error| {
             triage::is_absent(error) || triage::status(error) == Some(304)

@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixStream;
 
 use super::client::{AskError, Client, Listed};
-use super::{SOCKET, body, lock_file, watch};
+use super::{SOCKET, body, lock_file, pending, watch};
 use crate::clock;
 use crate::spec::Owner;
 
@@ -150,6 +150,7 @@ async fn directories(own: &Owner, directory: &Path) {
         if !is_ones {
             let _ = std::fs::remove_dir_all(entry.path());
             let _ = std::fs::remove_file(lock_file(directory, &owner));
+            pending::clear(directory, &owner);
         }
     }
 }

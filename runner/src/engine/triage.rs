@@ -6,7 +6,7 @@ use mkys_init::{End, Exit};
 
 use super::failure;
 use crate::log::{LogLine, Reading, timed};
-use crate::said;
+use crate::said::{self, Said};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use crate::words::is_full;
@@ -19,15 +19,15 @@ pub(super) fn exited(exit: Exit) -> Observation {
             let words = said::of_exit(code, killed > 0);
             return Observation::Exited { code, words };
         }
-        End::OutOfMemory => (Cause::OutOfMemory, said::OUT_OF_MEMORY.to_owned()),
+        End::OutOfMemory => (Cause::OutOfMemory, Said::OutOfMemory.into()),
         End::Owner => (Cause::Cancelled, "its owner ended it".to_owned()),
         // as `cancel` of mkys-run does, or a person at a terminal
         End::Outside { signal } if signal == "SIGINT" => {
-            (Cause::Cancelled, said::CANCELLED_BY_OTHERS.to_owned())
+            (Cause::Cancelled, Said::CancelledByOthers.into())
         }
         End::Outside { signal } => (Cause::Evicted, said::stopped_with(&signal)),
-        End::Limit => (Cause::Deadline, said::BEYOND_ITS_LIMIT.to_owned()),
-        End::Lease => (Cause::Cancelled, said::LEASE.to_owned()),
+        End::Limit => (Cause::Deadline, Said::BeyondItsLimit.into()),
+        End::Lease => (Cause::Cancelled, Said::Lease.into()),
         End::NotStarted { words } => (Cause::CommandMissing, words),
         End::NoInputs { words } => (Cause::Files, words),
     };

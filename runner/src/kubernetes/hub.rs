@@ -12,7 +12,7 @@ use super::{clock, names, triage};
 use crate::executor::Seen;
 use crate::kept::KeptInputs;
 use crate::plan::Plan;
-use crate::said;
+use crate::said::Said;
 use crate::spec::RunName;
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
@@ -245,9 +245,11 @@ impl Hub {
         self.went.send_replace(());
     }
 
-    /// Whether it is not known of a run whose pod is being deleted why that is.
-    pub(super) fn wonders(&self, pod: &Pod) -> Option<RunName> {
-        pod.metadata.deletion_timestamp.as_ref()?;
+    /// Whether it is not known of a run whose pod is being deleted, or is gone, why that is.
+    pub(super) fn wonders(&self, pod: &Pod, is_gone: bool) -> Option<RunName> {
+        if !is_gone {
+            pod.metadata.deletion_timestamp.as_ref()?;
+        }
         let run = names::run_of(&pod.metadata)?;
         let runs = self.runs();
         let entry = runs.entries.get(&run)?;
@@ -317,14 +319,15 @@ impl Runs {
 
     fn see_unless_ended(&mut self, run: &RunName, observation: Observation) {
         let cancelled = self.entries.get(run).and_then(|entry| entry.cancelled);
-        let observation = match observation {
-            Observation::Failed(failure)
-                if failure.cause == Cause::Evicted && cancelled == Some(true) =>
-            {
-                let words = said::CANCELLED_BY_OTHERS;
-                Observation::Failed(Failure::new(Cause::Cancelled, words))
-            }
-            other => other,
+        let is_why = match &observation {
+            Observation::Failed(failure) => failure.cause == Cause::Evicted,
+            // its command may not have begun
+            Observation::Missing { .. } => true,
+            _ => false,
+        };
+        let observation = match is_why && cancelled == Some(true) {
+            true => Observation::Failed(Failure::new(Cause::Cancelled, Said::CancelledByOthers)),
+            false => observation,
         };
         if self.entries.get(run).is_some_and(|entry| !entry.ended) {
             self.see(run, observation);
@@ -411,6 +414,32 @@ mod tests {
             matches!(ended, Observation::Exited { code: 0, .. }),
             "{ended:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn run_cancelled_before_its_command_is_no_lost_one() {
+        for (cancelled, expected) in [(true, Some(Cause::Cancelled)), (false, None)] {
+            let (hub, plan) = (Hub::new(), plan().await);
+            let mut seen = hub.watch();
+            hub.expect(&plan);
+            hub.has(&plan.name, &job("own"));
+            let mut pulling = ended_pod("own", 0);
+            pulling.status = None;
+            hub.pod(pulling.clone());
+            assert_eq!(hub.wonders(&pulling, true), Some(plan.name.clone()));
+            hub.is_cancelled(&plan.name, cancelled);
+            hub.pod_gone(&pulling);
+            let mut last = None;
+            while let Ok(one) = seen.try_recv() {
+                last = Some(one.observation);
+            }
+            let cause = match last {
+                Some(Observation::Failed(failure)) => Some(failure.cause),
+                Some(Observation::Missing { .. }) => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(cause, expected);
+        }
     }
 
     #[test]

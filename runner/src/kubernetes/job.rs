@@ -89,7 +89,7 @@ fn pod(settings: &KubernetesSettings, plan: &Plan, closed: &[SocketAddr]) -> Pod
     let container = &plan.container;
     let placement = &container.placement;
     let limits = &plan.limits;
-    let longest = limits.start + limits.run + limits.collect;
+    let longest = limits.start + limits.run + limits.collect.max(limits.room);
     let user = i64::from(container.user);
     let tolerations = placement.tolerations.iter().map(|one| Toleration {
         key: Some(one.key.clone()),

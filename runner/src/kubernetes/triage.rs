@@ -10,7 +10,7 @@ use kube::core::Status;
 use mkys_init::Unstartable;
 
 use super::{clock, job};
-use crate::said;
+use crate::said::{self, Said};
 use crate::state::Observation;
 use crate::verdict::{Cause, Failure};
 use crate::words::is_full;
@@ -21,7 +21,15 @@ pub(super) fn observe(pod: &Pod) -> Observation {
     let status = pod.status.as_ref().unwrap_or(&empty);
     let run = state(&status.container_statuses, job::RUN);
     let ended = run.and_then(|state| state.terminated.as_ref());
-    if let Some(failure) = taken_away(pod, status, ended) {
+    let before = BEFORE.iter().find_map(|(name, _)| {
+        let before = state(&status.init_container_statuses, name)?;
+        let failed = before
+            .terminated
+            .as_ref()
+            .filter(|ended| ended.exit_code != 0)?;
+        Some((*name, failed))
+    });
+    if let Some(failure) = taken_away(pod, status, ended.or(before.map(|(_, failed)| failed))) {
         return Observation::Failed(failure);
     }
     if let Some(ended) = ended {
@@ -42,14 +50,13 @@ pub(super) fn observe(pod: &Pod) -> Observation {
             .map_or(Timestamp::MIN, clock::at);
         return Observation::Running { since };
     }
+    if let Some((name, failed)) = before {
+        return Observation::Failed(not_begun(name, failed));
+    }
     for (name, waits_for) in BEFORE {
         let Some(before) = state(&status.init_container_statuses, name) else {
             continue;
         };
-        let failed = before.terminated.as_ref();
-        if let Some(failed) = failed.filter(|ended| ended.exit_code != 0) {
-            return Observation::Failed(not_begun(failed));
-        }
         if before.running.is_some() {
             return waiting(Cause::Files, waits_for);
         }
@@ -81,23 +88,30 @@ const BEFORE: [(&str, &str); 2] = [
 ];
 
 /// Why what is to come before a run's command did not end well.
-fn not_begun(failed: &ContainerStateTerminated) -> Failure {
+fn not_begun(name: &str, failed: &ContainerStateTerminated) -> Failure {
     let words = words_of(failed);
+    let what = match name {
+        job::NETWORK => "it was not seen whether its network is closed",
+        _ => "its inputs were not put in place",
+    };
     match (failed.exit_code, failed.reason.as_deref()) {
-        (OPEN, _) => Failure::new(Cause::Network, format!("{}: {words}", said::OPEN_NETWORK)),
+        (OPEN, _) => Failure::new(
+            Cause::Network,
+            format!("{}: {words}", Said::OpenNetwork.words()),
+        ),
         (_, Some("Error")) => {
-            let words = format!("its inputs were not put in place: {words}");
-            Failure::new(Cause::Files, words)
+            let cause = match name {
+                job::NETWORK => Cause::Executor,
+                _ => Cause::Files,
+            };
+            Failure::new(cause, format!("{what}: {words}"))
         }
         // no node can help that: it is what KubernetesSettings::keeper names
         (_, Some("StartError" | "ContainerCannotRun")) if is_commands(&words) => {
             let words = format!("the keeper's image is not that of mkys-keeper: {words}");
             Failure::new(Cause::Executor, words)
         }
-        _ => {
-            let words = format!("its inputs were not put in place: {words}");
-            Failure::new(Cause::NodeLost, words)
-        }
+        _ => Failure::new(Cause::NodeLost, format!("{what}: {words}")),
     }
 }
 
@@ -130,7 +144,7 @@ pub(super) fn ended(job: &Job) -> Option<Observation> {
     let message = failed.message.clone().unwrap_or_default();
     Some(match failed.reason.as_deref() {
         Some("DeadlineExceeded") => {
-            let words = format!("{}: {message}", said::LEASE);
+            let words = format!("{}: {message}", Said::Lease.words());
             Observation::Failed(Failure::new(Cause::Cancelled, words))
         }
         _ => Observation::Missing { words: message },
@@ -195,7 +209,7 @@ fn taken_away(
         "Evicted" => return failed(Cause::Evicted, message),
         "NodeLost" => return failed(Cause::NodeLost, message),
         "DeadlineExceeded" => {
-            return failed(Cause::Deadline, said::BEYOND_ITS_LIMIT);
+            return failed(Cause::Deadline, Said::BeyondItsLimit.words());
         }
         // the node found that it does not fit after all
         reason if reason.starts_with("OutOf") || REFUSED_BY_NODE.contains(&reason) => {
@@ -236,7 +250,7 @@ fn exited(ended: &ContainerStateTerminated) -> Observation {
     match ended.reason.as_deref() {
         // a node says so as well of one that went on without a process of its own
         Some("OOMKilled") if ended.exit_code == KILLED => {
-            failed(Cause::OutOfMemory, said::OUT_OF_MEMORY.to_owned())
+            failed(Cause::OutOfMemory, Said::OutOfMemory.into())
         }
         Some("StartError" | "ContainerCannotRun") => {
             let words = words_of(ended);
@@ -350,7 +364,7 @@ fn image_trouble(image: &str, waiting: &ContainerStateWaiting) -> Option<Observa
         }
         "CreateContainerConfigError" if is_secret_missing(message) => failed(Cause::SecretMissing),
         "CreateContainerError" | "RunContainerError" if message.contains(NO_COMMAND) => {
-            let failure = Failure::new(Cause::CommandMissing, said::NO_COMMAND);
+            let failure = Failure::new(Cause::CommandMissing, Said::NoCommand.words());
             Some(Observation::Failed(failure))
         }
         "CreateContainerError" | "RunContainerError" if is_commands(message) => {
@@ -489,8 +503,14 @@ mod tests {
             cause(ended(137, "OOMKilled", "")).0,
             Some(Cause::OutOfMemory)
         );
-        assert_eq!(ended(0, "OOMKilled", ""), exited(0, said::KILLED_A_PROCESS));
-        assert_eq!(ended(3, "OOMKilled", ""), exited(3, said::KILLED_A_PROCESS));
+        assert_eq!(
+            ended(0, "OOMKilled", ""),
+            exited(0, Said::KilledAProcess.words())
+        );
+        assert_eq!(
+            ended(3, "OOMKilled", ""),
+            exited(3, Said::KilledAProcess.words())
+        );
         let said = "exec /bin/sh: exec format error\n";
         let (found, words) = cause(ended(1, "Error", said));
         assert_eq!(found, Some(Cause::CommandMissing));
@@ -536,6 +556,35 @@ mod tests {
         assert!(exited(&seen(3, gone.clone())), "it has none to give");
         let words = "what would give its results ended: Unknown".to_owned();
         assert_eq!(seen(0, gone), Observation::Missing { words });
+    }
+
+    #[test]
+    fn pod_deleted_before_the_command_is_evicted() {
+        let before = |name: &str, code: i32, reason: &str| {
+            let ended = json!({ "terminated": { "exitCode": code, "reason": reason } });
+            let mut containers = run(ended);
+            containers[0]["name"] = json!(name);
+            pod(json!({ "initContainerStatuses": containers }))
+        };
+        let deleted = |mut pod: Pod| {
+            let at = serde_json::from_value(json!("2026-11-25T10:00:40Z"));
+            pod.metadata.deletion_timestamp = Some(at.unwrap());
+            cause(observe(&pod))
+        };
+        for (name, code, reason) in [
+            (job::NETWORK, 137, "ContainerStatusUnknown"),
+            (job::NETWORK, 143, "Error"),
+            (job::INPUTS, 137, "Error"),
+        ] {
+            let (found, words) = deleted(before(name, code, reason));
+            assert_eq!(found, Some(Cause::Evicted), "{name} {reason}: {words}");
+        }
+        let (found, words) = cause(observe(&before(job::NETWORK, 255, "Unknown")));
+        assert_eq!(found, Some(Cause::NodeLost));
+        assert_eq!(
+            words,
+            "it was not seen whether its network is closed: Unknown"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::hub::Hub;
 use super::{keeper, names, triage, within};
 use crate::plan::Plan;
-use crate::spec::Owner;
+use crate::spec::{Owner, RunName};
 
 /// Before a watch that broke is made again; an API server that is away is asked often enough to be seen soon after it is back.
 fn again() -> ExponentialBackoff {
@@ -61,6 +61,10 @@ pub(super) async fn pods(api: Api<Pod>, jobs: Api<Job>, owner: Owner, hub: Arc<H
                 pod
             }
             Ok(Event::Delete(pod)) => {
+                // one that no node has is gone at once
+                if let Some(run) = hub.wonders(&pod, true) {
+                    hub.is_cancelled(&run, is_noted(&jobs, &owner, &run).await);
+                }
                 hub.pod_gone(&pod);
                 continue;
             }
@@ -78,18 +82,22 @@ pub(super) async fn pods(api: Api<Pod>, jobs: Api<Job>, owner: Owner, hub: Arc<H
                 continue;
             }
         };
-        if let Some(run) = hub.wonders(&pod) {
-            let job = within(jobs.get_metadata_opt(&names::job_name(&owner, &run))).await;
-            // one that nobody can be asked of was deleted, and that is all that is known
-            let job = job.ok().flatten();
-            let is_noted = job.is_some_and(|job| job.annotations().contains_key(names::CANCELLED));
-            hub.is_cancelled(&run, is_noted);
+        if let Some(run) = hub.wonders(&pod, false) {
+            hub.is_cancelled(&run, is_noted(&jobs, &owner, &run).await);
         }
         let name = pod.metadata.name.clone().unwrap_or_default();
         if let Some(plan) = hub.pod(pod) {
             feed(&mut feeding, plan, name);
         }
     }
+}
+
+/// Whether a run's job has the note that somebody cancelled it.
+async fn is_noted(jobs: &Api<Job>, owner: &Owner, run: &RunName) -> bool {
+    let job = within(jobs.get_metadata_opt(&names::job_name(owner, run))).await;
+    // one that nobody can be asked of was deleted, and that is all that is known
+    let job = job.ok().flatten();
+    job.is_some_and(|job| job.annotations().contains_key(names::CANCELLED))
 }
 
 /// Follows warnings about the owner's jobs and pods for as long as it is let: a refusal of the quota is told nowhere else.

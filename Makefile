@@ -31,7 +31,7 @@ check: ## the quick half: format, lints, unit, golden and property tests
 test: ## everything, on the lab's real services, with terraform and tofu
 	scripts/test.sh
 
-trials: ## runs whose owners are killed and whose executors go away (N= of them on each, drawn from SEED=)
+trials: ## random faults of runs, the edge and platforms (N= of each, drawn from SEED=; WHAT= names some of: runner edge provider)
 	scripts/trials.sh
 
 bench: lab ## side by side with peers; writes docs/benchmarks.md (WHAT= names sections)

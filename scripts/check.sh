@@ -13,6 +13,6 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 say "unit, golden and property tests"
 # golden files that differ fail; none is written
 INSTA_UPDATE=no cargo test --quiet --workspace --lib --bins
-INSTA_UPDATE=no cargo test --quiet --workspace --test golden --test problems --test properties --test state --test schema --test at_once --test on_record
+INSTA_UPDATE=no cargo test --quiet --workspace --test golden --test problems --test properties --test state --test schema --test troubleshooting --test at_once --test on_record
 say "documentation's examples"
 cargo test --quiet --workspace --doc

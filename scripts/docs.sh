@@ -54,8 +54,11 @@ for file in examples/provider/provider.tf examples/resources/*/resource.tf examp
   rm -r "$folder"
 done
 
-# -- the page of errors: its tables are read from the code -----------------------------------------------
-[ "${1:-}" = --check ] || MKYS_WRITE=1 cargo test --quiet --package terraform-provider-mkys --test troubleshooting
+# -- the pages of errors: their tables are read from the code; that they are as it says is a test ---------
+if [ -z "${1:-}" ]; then
+  MKYS_DOCS=write cargo test --quiet --workspace --test troubleshooting
+  MKYS_DOCS=write cargo test --quiet --workspace --lib -- troubleshooting page::
+fi
 
 # -- pages: tfplugindocs looks a provider up by its short name, whichever registry the CLI thinks of ------
 "$cli" -chdir="$work" providers schema -json >"$work/schema" 2>"$work/said" || { cat "$work/said" >&2; exit 1; }

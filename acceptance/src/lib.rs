@@ -7,6 +7,7 @@
 //! - [`platform`]: what runs on the lab: CLIs with the provider, the edge, the monitor, visitors.
 //! - [`lab`]: `up`, `down`, `status`, `doctor`, `install`.
 
+pub mod chance;
 pub mod lab;
 pub mod netns;
 pub mod place;

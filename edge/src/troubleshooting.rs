@@ -1,4 +1,4 @@
-//! The guide's table of error texts, made of the errors themselves. `MKYS_BLESS=1 cargo test -p mkys-edge --lib troubleshooting` writes it.
+//! The guide's table of error texts, made of the errors themselves. `MKYS_DOCS=write cargo test --workspace --lib troubleshooting` writes it.
 //!
 //! Each enum of errors has a row for each of its variants, which its `EnumCount` sees to.
 
@@ -851,12 +851,12 @@ fn guide_has_all_error_texts() {
         let (before, rest) = text.split_once(BEGIN).unwrap();
         let (_, after) = rest.split_once(END).unwrap();
         let wanted = [before, BEGIN, &table(), END, after].concat();
-        if std::env::var_os("MKYS_BLESS").is_some() {
+        if std::env::var("MKYS_DOCS").as_deref() == Ok("write") {
             std::fs::write(&file, &wanted).unwrap();
         } else {
             assert!(
                 text == wanted,
-                "{page} is not what the errors are: MKYS_BLESS=1 cargo test -p mkys-edge --lib troubleshooting"
+                "{page} is not what the errors are: MKYS_DOCS=write cargo test --workspace --lib troubleshooting"
             );
         }
     }

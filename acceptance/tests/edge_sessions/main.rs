@@ -28,7 +28,3 @@ mod supervisor;
 mod trials;
 mod upgrade;
 mod visitor;
-
-#[path = "../trials/chance.rs"]
-#[allow(dead_code, reason = "trials of the runner need more of it")]
-mod chance;

@@ -17,10 +17,10 @@ use mkys_edge_client::Audience;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::chance::Chance;
 use crate::edge::{Edge, Stage, kill, until};
 use happening::Happening;
 use ledger::{Change, Filler, Ledger, Outcome};
+use mkys_acceptance::chance::Chance;
 use tally::{Count, Tally};
 use traffic::Traffic;
 

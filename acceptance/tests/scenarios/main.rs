@@ -14,8 +14,6 @@
 mod any_version;
 mod bad_input;
 mod bad_route;
-#[path = "../trials/chance.rs"]
-mod chance;
 mod destroy;
 mod drift;
 mod edge;

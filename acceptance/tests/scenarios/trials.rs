@@ -19,7 +19,7 @@ use happening::Happening;
 use platform::Platform;
 use version::Version;
 
-use crate::chance::Chance;
+use mkys_acceptance::chance::Chance;
 
 /// So many draw each kind of happening, by far.
 const MANY: u64 = 100;

@@ -15,13 +15,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::{engine, static_program};
-use crate::chance::Chance;
 use crate::cluster_bench::{NAMESPACE, Shared, shared};
 use crate::images;
 use crate::proxy::Proxy;
 use crate::table::Image;
 use crate::tally::{Happened, Tally};
 use crate::weather::Storm;
+use mkys_acceptance::chance::Chance;
 
 /// An executor in the hand of the trials.
 pub(crate) trait Hand: Send + Sync + 'static {

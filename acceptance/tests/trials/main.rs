@@ -20,7 +20,6 @@
     reason = "what looks after owners are threads: the runner is in processes of its own"
 )]
 
-mod chance;
 mod course;
 mod hand;
 mod owner;

@@ -14,8 +14,8 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::chance::Chance;
 use crate::tally::{Happened, Tally};
+use mkys_acceptance::chance::Chance;
 
 /// Once in so many requests something happens to it.
 const TROUBLE: u64 = 6;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
 use crate::hand::Hand;
 use crate::table::{self, Ends, Happening, TABLE};
+use mkys_acceptance::chance::Chance;
 
 /// A trial.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::chance::Chance;
 use crate::hand::Hand;
 use crate::tally::{Happened, Tally};
+use mkys_acceptance::chance::Chance;
 
 /// Between two storms, in milliseconds: the least and the most.
 const CALM: (u64, u64) = (8_000, 25_000);

@@ -1,7 +1,7 @@
 //! The page `docs/guides/troubleshooting.md`: every text of an error or a warning that the code has, with what it means.
 //!
 //! The texts are read from the source, so that none can be forgotten: a new one fails the test until `meanings.rs` explains it.
-//! `MKYS_WRITE=1 cargo test --test troubleshooting` writes the page; `scripts/docs.sh` copies it to `docs/`.
+//! `MKYS_DOCS=write cargo test --workspace --test troubleshooting` writes the page; `scripts/docs.sh` copies it to `docs/`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
@@ -73,12 +73,12 @@ fn the_page_has_the_generated_tables() {
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();
     let expected = format!("{before}{BEGIN}{}{END}{after}", rendered());
-    if std::env::var_os("MKYS_WRITE").is_some() {
+    if std::env::var("MKYS_DOCS").as_deref() == Ok("write") {
         std::fs::write(&file, &expected).unwrap();
     }
     let page = std::fs::read_to_string(&file).unwrap();
     assert_eq!(
         page, expected,
-        "run MKYS_WRITE=1 cargo test --test troubleshooting"
+        "`MKYS_DOCS=write cargo test --workspace --test troubleshooting` writes it"
     );
 }

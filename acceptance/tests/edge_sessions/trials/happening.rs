@@ -1,6 +1,6 @@
 //! What happens to the edge in a round.
 
-use crate::chance::Chance;
+use mkys_acceptance::chance::Chance;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Happening {

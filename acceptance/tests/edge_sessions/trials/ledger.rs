@@ -8,10 +8,10 @@ use mkys_edge_client::{
 };
 use tokio::sync::Mutex;
 
-use crate::chance::Chance;
 use crate::edge::{HOST, PREFIX, Stage, path, spec, until};
 use crate::service::Service;
 use crate::visitor::{is_at, visit};
+use mkys_acceptance::chance::Chance;
 
 /// The session that no round changes.
 pub(super) const STAYS: &str = "stays";

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::version::Version;
-use crate::chance::Chance;
+use mkys_acceptance::chance::Chance;
 
 /// What happens before the next version is applied.
 #[derive(Clone, Debug)]

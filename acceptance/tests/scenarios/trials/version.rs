@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::chance::Chance;
+use mkys_acceptance::chance::Chance;
 
 /// Names of the platform's servers, in the blade's order.
 pub(crate) const SERVERS: [&str; 3] = ["db1", "db2", "web"];

@@ -1,11 +1,13 @@
-//! Numbers that look as if nobody chose them, and are the same for the same seed.
+//! Random numbers of trials, the same for the same seed.
 
 /// A small generator (SplitMix64: <https://prng.di.unimi.it/splitmix64.c>, in the public domain).
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64, index: u64) -> Self {
+    /// A generator for one of the trials that are drawn from a seed.
+    #[must_use]
+    pub fn new(seed: u64, index: u64) -> Self {
         let mut chance = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index));
         chance.next();
         chance
@@ -19,26 +21,30 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from one to another.
-    pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
+    fn below(&mut self, limit: usize) -> usize {
+        // what is below a `usize` is one
+        usize::try_from(self.next() % limit as u64).unwrap_or_default()
+    }
+
+    /// A number from one to another, both of which may be drawn.
+    pub fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.next() % (most - least + 1)
     }
 
-    /// One of these.
-    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
-        let index = usize::try_from(self.between(0, all.len() as u64 - 1)).unwrap();
-        all[index].clone()
+    /// One of these, of which there must be one at least.
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
     }
 
     /// Once in so many times.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+    pub fn once_in(&mut self, times: u64) -> bool {
         self.between(1, times) == 1
     }
 
     /// Brings these into another order (Fisher and Yates).
-    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for last in (1..all.len()).rev() {
-            let other = usize::try_from(self.between(0, last as u64)).unwrap();
+            let other = self.below(last + 1);
             all.swap(last, other);
         }
     }

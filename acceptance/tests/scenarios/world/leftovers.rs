@@ -33,6 +33,12 @@ pub(crate) fn sweep(cloud: &Cloud) {
         for name in names.filter(|name| is_dead(name)) {
             remove_project(cloud, &name);
         }
+        // those of projects that are gone already, too
+        let volumes = cloud.list(Api::Volume, "/volumes?all_tenants=1", "volumes");
+        for volume in volumes.iter().filter(|one| is_dead(&text(&one["name"]))) {
+            let path = format!("/volumes/{}", text(&volume["id"]));
+            let _ = cloud.ask("DELETE", Api::Volume, &path, None);
+        }
         let groups = cloud.list(Api::Identity, "/groups", "groups");
         for group in groups.iter().filter(|one| is_dead(&text(&one["name"]))) {
             let path = format!("/groups/{}", text(&group["id"]));
@@ -99,6 +105,7 @@ pub(crate) fn remove_project(cloud: &Cloud, name: &str) {
         let inside = cloud.within(&id);
         remove_snapshots(&inside);
         remove_stacks(&inside);
+        remove_volumes(&inside);
         remove_things(&inside);
         let _ = cloud.ask("DELETE", Api::Identity, &format!("/projects/{id}"), None);
     }
@@ -133,6 +140,17 @@ fn remove_stacks(inside: &Cloud) {
             break;
         }
     }
+}
+
+/// Heat keeps the volumes of a blade whose stack is deleted.
+fn remove_volumes(inside: &Cloud) {
+    let volumes = || inside.list(Api::Volume, "/volumes", "volumes");
+    for volume in volumes() {
+        let path = format!("/volumes/{}", text(&volume["id"]));
+        let _ = inside.ask("DELETE", Api::Volume, &path, None);
+    }
+    let gone = || volumes().is_empty().then_some(());
+    let _ = wait::look(Duration::from_secs(30), gone);
 }
 
 /// What a story put beside the blade.

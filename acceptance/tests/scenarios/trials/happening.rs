@@ -234,7 +234,7 @@ impl Happening {
     /// What the first trial of every seed is about: an update that the CLI does not live to see the end of.
     pub(crate) fn certain(chance: &mut Chance, version: &Version) -> Self {
         Self::UpdateCutOff {
-            version: version.next(chance),
+            version: version.with_another_site(chance),
             signal: Signal::Kill,
             moment: Moment::NewServer,
         }

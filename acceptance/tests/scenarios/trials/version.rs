@@ -11,6 +11,11 @@ pub(crate) const WITH_VOLUME: [&str; 2] = ["db1", "db2"];
 /// How many editions a server has: few, so that versions come back to those of before.
 const EDITIONS: u64 = 3;
 
+/// Draws another edition.
+fn another(edition: u64, chance: &mut Chance) -> u64 {
+    (edition + chance.between(1, EDITIONS - 1) - 1) % EDITIONS + 1
+}
+
 /// A version of the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
@@ -29,11 +34,11 @@ impl Version {
         }
     }
 
-    /// Draws what may follow: one server in two keeps its edition.
+    /// Draws what may follow: two servers in three keep their edition.
     pub(crate) fn next(&self, chance: &mut Chance) -> Self {
         let editions = self.editions.iter().map(|(server, edition)| {
             let changes = chance.once_in(3);
-            let other = (edition + chance.between(1, EDITIONS - 1) - 1) % EDITIONS + 1;
+            let other = another(*edition, chance);
             (*server, if changes { other } else { *edition })
         });
         Self {
@@ -41,6 +46,14 @@ impl Version {
             description: chance.between(1, 3),
             has_second_port: chance.once_in(2),
         }
+    }
+
+    /// Draws what may follow with another edition of the web server.
+    pub(crate) fn with_another_site(&self, chance: &mut Chance) -> Self {
+        let mut next = self.next(chance);
+        let site = another(self.editions["web"], chance);
+        next.editions.insert("web", site);
+        next
     }
 
     /// What the site answers.
